@@ -1,0 +1,108 @@
+package statemachine
+
+import "errors"
+
+// Revision numbers the states of an engine. The empty engine is at revision 0; each writing batch step is one more.
+type Revision uint64
+
+// Latest asks for the newest revision.
+const Latest Revision = 0
+
+// ErrCompacted: the revision asked for is below the compacted one. ErrFutureRevision: it has not been reached yet.
+var (
+	ErrCompacted      = errors.New("statemachine: the revision has been compacted")
+	ErrFutureRevision = errors.New("statemachine: the revision has not been reached yet")
+)
+
+// Item is a key's value at a revision.
+type Item struct {
+	Key   []byte
+	Value []byte
+	// Create is the revision at which the key came into being, Mod that of its last change, and Version counts its changes
+	// since Create, starting at 1.
+	Create  Revision
+	Mod     Revision
+	Version uint64
+	// Lease is the lease the key is bound to, 0 for none.
+	Lease uint64
+}
+
+// Event is one change: a put, or, with Deleted set, a delete, in which case Item holds only Key and Mod.
+type Event struct {
+	Item Item
+	// Sub orders the changes of one revision, from 0.
+	Sub     uint32
+	Deleted bool
+}
+
+// Engine is a versioned ordered map from keys to values (bytes to bytes). One goroutine writes (Begin … Commit, Compact,
+// Restore); any number read through views.
+type Engine interface {
+	// Begin starts a batch. One batch is open at a time.
+	Begin() Batch
+	// View opens a view at a revision (Latest for the newest committed one). It fails with ErrCompacted or
+	// ErrFutureRevision. The revision, the applied index and the data of a view belong together. Safe from any goroutine.
+	View(Revision) (View, error)
+	// Applied, Revision and Compacted are those of the last committed batch. Safe from any goroutine.
+	Applied() Index
+	Revision() Revision
+	Compacted() Revision
+	// Durable is the applied index that survives a crash now. Safe from any goroutine.
+	Durable() Index
+	// Flush makes the state durable up to at least Applied at the time of the call; an engine in memory does nothing.
+	Flush() error
+	// Image gives a stable image at the last committed batch. It holds every version above the compacted revision and the
+	// newest version of every key at or below it.
+	Image() (Image, error)
+	// Restore fills an empty engine from an image.
+	Restore(ChunkSource) error
+	Close() error
+}
+
+// Batch is a set of writes that becomes visible and, when the engine next becomes durable, durable as one, together with
+// the applied index.
+type Batch interface {
+	// Advance starts the next revision and returns it. A batch may hold many revisions (one for each transaction of an
+	// apply batch). Put and Delete need one.
+	Advance() Revision
+	// Get sees the writes of this batch. The item is valid until Commit and must not be changed.
+	Get(key []byte) (Item, bool, error)
+	// Put sets a key at the current revision and returns the item as it now is. The engine copies key and value.
+	// REQUIRES: a key is put or deleted at most once in a revision; the machine above refuses what would do it twice.
+	Put(key, value []byte, lease uint64) (Item, error)
+	// Delete removes a key at the current revision and reports whether it was there.
+	Delete(key []byte) (bool, error)
+	// Range calls fn for the live keys in [from, to) in ascending order, seeing the writes of this batch, until fn returns
+	// false. A nil to means no upper bound. fn must not write to the batch.
+	Range(from, to []byte, fn func(Item) bool) error
+	// Compact makes everything below revision rev unreadable when the batch commits: rev at least Compacted and at most
+	// the batch's current revision. Space is given back by and by, not necessarily in this call.
+	Compact(rev Revision) error
+	// Commit makes the batch visible, with the applied index. After an error the engine must not be used any more.
+	Commit(applied Index) error
+}
+
+// RangeOptions say what View.Range visits.
+type RangeOptions struct {
+	// From and To bound the keys: [From, To). A nil To means no upper bound.
+	From, To []byte
+	// Reverse visits in descending order.
+	Reverse bool
+	// KeysOnly leaves Item.Value nil.
+	KeysOnly bool
+}
+
+// View reads one revision. It stays readable until closed, even when its revision is compacted meanwhile. It may be used by
+// one goroutine at a time.
+type View interface {
+	Revision() Revision
+	Applied() Index
+	// Get returns the item of a key. The item is valid until the view is closed and must not be changed.
+	Get(key []byte) (Item, bool, error)
+	// Range calls fn for the live keys in order until it returns false. Items are valid during the call of fn only.
+	Range(opts RangeOptions, fn func(Item) bool) error
+	// Events calls fn for every change from revision from (inclusive, above Compacted) up to the view's revision, in order
+	// of revision and sub-revision, until it returns false. It fails with ErrCompacted.
+	Events(from Revision, fn func(Event) bool) error
+	Close() error
+}
