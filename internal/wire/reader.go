@@ -1,0 +1,104 @@
+package wire
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+)
+
+const (
+	// readBufferBytes is what a Reader asks of its stream at once.
+	readBufferBytes = 64 << 10
+	// bodyStepBytes is what a body is given before its bytes arrive: a length that is a lie costs no more memory than this.
+	bodyStepBytes = 1 << 20
+)
+
+// Reader takes frames from a stream. It reads ahead, so nobody else may read the stream. One goroutine at a time.
+type Reader struct {
+	buffered *bufio.Reader
+	limits   Limits
+	offset   int64
+	header   [HeaderSize]byte
+}
+
+// NewReader reads frames from r.
+func NewReader(r io.Reader, limits Limits) *Reader {
+	return &Reader{buffered: bufio.NewReaderSize(r, readBufferBytes), limits: limits.withDefaults()}
+}
+
+// SetLimits changes the limits from the next frame on, as after a handshake.
+func (r *Reader) SetLimits(limits Limits) { r.limits = limits.withDefaults() }
+
+// Buffered is the number of bytes that were read ahead: while it is 0 the next call of Next is sure to ask the stream.
+func (r *Reader) Buffered() int { return r.buffered.Buffered() }
+
+// Next reads the next frame, blocking on the stream. The frame's slices are the caller's. It returns io.EOF when the stream
+// ends between two frames, a *FrameError when what it holds is no frame or one over the limits, and otherwise the stream's
+// error, wrapped (io.ErrUnexpectedEOF when the stream ends within a frame). After an error the reader is of no more use.
+func (r *Reader) Next() (Frame, error) {
+	start := r.offset
+	if err := r.fill(r.header[:], "header"); err != nil {
+		return Frame{}, err
+	}
+	h, err := parseHeader(r.header[:], r.limits, start)
+	if err != nil {
+		return Frame{}, err
+	}
+	f := Frame{Kind: h.kind, BodyChecked: h.flags&flagBodyChecked != 0}
+	if h.headLen > 0 {
+		f.Head = make([]byte, h.headLen)
+		if err := r.fill(f.Head, "head"); err != nil {
+			return Frame{}, err
+		}
+	}
+	if sum := headerChecksum(r.header[:], f.Head); sum != h.checksum {
+		return Frame{}, &FrameError{Part: PartHeadChecksum, Offset: start, Expected: uint64(sum), Found: uint64(h.checksum)}
+	}
+	if f.Body, err = r.body(int(h.bodyLen)); err != nil {
+		return Frame{}, err
+	}
+	if f.BodyChecked {
+		if sum := crc32.Checksum(f.Body, castagnoli); sum != h.bodyCRC {
+			return Frame{}, &FrameError{Part: PartBodyChecksum, Offset: start, Expected: uint64(sum), Found: uint64(h.bodyCRC)}
+		}
+	}
+	return f, nil
+}
+
+// body reads n bytes, allocating no more than a step ahead of what has arrived.
+func (r *Reader) body(n int) ([]byte, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	buf := make([]byte, min(n, bodyStepBytes))
+	have := 0
+	for {
+		if err := r.fill(buf[have:], "body"); err != nil {
+			return nil, err
+		}
+		if have = len(buf); have == n {
+			return buf, nil
+		}
+		grown := make([]byte, min(n, 2*have))
+		copy(grown, buf)
+		buf = grown
+	}
+}
+
+// fill reads exactly len(b) bytes of the named part.
+func (r *Reader) fill(b []byte, part string) error {
+	n, err := io.ReadFull(r.buffered, b)
+	r.offset += int64(n)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		if n == 0 && part == "header" {
+			return io.EOF
+		}
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("wire: reading the %s of a frame at byte %d of the stream: %w", part, r.offset, err)
+}
