@@ -1,0 +1,56 @@
+package model
+
+import "fmt"
+
+// These limits are part of the format: every replica refuses what is over them, so that all agree. What a log entry takes is
+// limited by the group's segment size besides (MaxEntryBytes for the default of 16 MiB).
+const (
+	// MaxKeyBytes is the longest key; the shortest has 1 byte.
+	MaxKeyBytes = 4 << 10
+	// MaxBoundBytes is the longest bound of a range: a key and one byte more, so that "just after this key" can be said.
+	MaxBoundBytes = MaxKeyBytes + 1
+	// MaxOps is the largest number of comparisons in a transaction, and of operations in each of its branches.
+	MaxOps = 1 << 14
+	// MaxTxnReadBytes bounds what the gets and ranges of a transaction return together. Each item counts as its key, its
+	// value and ItemOverheadBytes.
+	MaxTxnReadBytes = 16 << 20
+	// ItemOverheadBytes is what an item counts beside its key and value wherever results are bounded in bytes.
+	ItemOverheadBytes = 64
+	// MaxLimit is the largest RangeOptions.Limit.
+	MaxLimit = 1<<31 - 1
+)
+
+// MaxEntryBytes is the longest encoded command in a group with segments of the default 16 MiB: a quarter of a segment,
+// less the record's header. MaxValueBytes is a value that fits with the longest key; a value with a short key may be a
+// little longer.
+const (
+	MaxEntryBytes = 4<<20 - 64
+	MaxValueBytes = 4<<20 - 8<<10
+)
+
+// checkKey says whether a key may be stored or asked for.
+func checkKey(key []byte) error {
+	switch {
+	case len(key) == 0:
+		return &InvalidError{Field: "key", Problem: fmt.Sprintf("expected 1 to %d bytes, found none", MaxKeyBytes)}
+	case len(key) > MaxKeyBytes:
+		return &InvalidError{Field: "key", Err: ErrTooLarge, Problem: fmt.Sprintf("expected at most %d bytes, found %d", MaxKeyBytes, len(key))}
+	}
+	return nil
+}
+
+// checkBound says whether a bound of a range is short enough.
+func checkBound(name string, bound []byte) error {
+	if len(bound) > MaxBoundBytes {
+		return &InvalidError{Field: name, Err: ErrTooLarge, Problem: fmt.Sprintf("expected at most %d bytes, found %d", MaxBoundBytes, len(bound))}
+	}
+	return nil
+}
+
+// checkCount says whether a list of a transaction is short enough.
+func checkCount(name string, n int) error {
+	if n > MaxOps {
+		return &InvalidError{Field: name, Err: ErrTooLarge, Problem: fmt.Sprintf("expected at most %d, found %d", MaxOps, n)}
+	}
+	return nil
+}
