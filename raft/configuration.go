@@ -1,5 +1,22 @@
 package raft
 
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// MaxNodeIDBytes is the length of the longest NodeID.
+	MaxNodeIDBytes = 64
+	// MaxAddressBytes is the length of the longest Member.Address.
+	MaxAddressBytes = 255
+	// MaxMembers is the size of the largest Configuration.
+	MaxMembers = 1024
+)
+
 // Member is a replica's place in a configuration.
 type Member struct {
 	ID NodeID
@@ -14,9 +31,171 @@ type Member struct {
 }
 
 // Configuration is a group's membership, in its joint form (Raft thesis §4.3). A member with neither vote is a learner.
+// The zero Configuration has no members: it is what a replica starts with that is to learn its group's membership from
+// the leader.
 type Configuration struct {
 	// Joint: decisions need a majority of Voter members and a majority of WasVoter members.
 	Joint bool
 	// Members is sorted by ID, without repeats.
 	Members []Member
+}
+
+// Validate reports every reason why the configuration can't be put into force: members unsorted or repeated, a bad id or
+// address, no voter in a half, WasVoter outside a joint configuration.
+func (c Configuration) Validate() error {
+	errs := c.malformed()
+	voters, outgoing := 0, 0
+	for _, m := range c.Members {
+		if m.Voter {
+			voters++
+		}
+		if m.WasVoter {
+			outgoing++
+		}
+	}
+	if voters == 0 {
+		errs = append(errs, errors.New("no member votes; at least one must"))
+	}
+	if c.Joint && outgoing == 0 {
+		errs = append(errs, errors.New("joint, but no member votes in the outgoing half; at least one must"))
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("raft: invalid configuration: %w", errors.Join(errs...))
+}
+
+// malformed lists what an encoding could not hold or a decoder would refuse.
+func (c Configuration) malformed() []error {
+	var errs []error
+	if len(c.Members) > MaxMembers {
+		errs = append(errs, fmt.Errorf("%d members, at most %d are allowed", len(c.Members), MaxMembers))
+	}
+	for i, m := range c.Members {
+		if err := m.ID.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("member %d: %w", i, err))
+		}
+		if len(m.Address) > MaxAddressBytes || !utf8.ValidString(m.Address) {
+			errs = append(errs, fmt.Errorf("member %q: the address must be at most %d bytes of UTF-8", m.ID, MaxAddressBytes))
+		}
+		if m.WasVoter && !c.Joint {
+			errs = append(errs, fmt.Errorf("member %q votes in an outgoing half, but the configuration is not joint", m.ID))
+		}
+		if i > 0 && c.Members[i-1].ID >= m.ID {
+			errs = append(errs, fmt.Errorf("member %q follows %q; members must be sorted by id, without repeats", m.ID, c.Members[i-1].ID))
+		}
+	}
+	return errs
+}
+
+// Validate says whether the id is 1 to MaxNodeIDBytes bytes of UTF-8.
+func (id NodeID) Validate() error {
+	if len(id) < 1 || len(id) > MaxNodeIDBytes || !utf8.ValidString(string(id)) {
+		return fmt.Errorf("raft: node id %q has %d bytes; expected 1 to %d bytes of UTF-8", string(id), len(id), MaxNodeIDBytes)
+	}
+	return nil
+}
+
+// Member finds a member by its id.
+func (c Configuration) Member(id NodeID) (Member, bool) {
+	i, ok := slices.BinarySearchFunc(c.Members, id, func(m Member, id NodeID) int {
+		return strings.Compare(string(m.ID), string(id))
+	})
+	if !ok {
+		return Member{}, false
+	}
+	return c.Members[i], true
+}
+
+// Voters lists the members that vote in the configuration, or, while it is joint, in its incoming half. The caller owns the
+// result.
+func (c Configuration) Voters() []NodeID {
+	return c.list(func(m Member) bool { return m.Voter })
+}
+
+// Outgoing lists the members that vote in the outgoing half of a joint configuration. The caller owns the result.
+func (c Configuration) Outgoing() []NodeID {
+	return c.list(func(m Member) bool { return m.WasVoter })
+}
+
+// Learners lists the members without any vote. The caller owns the result.
+func (c Configuration) Learners() []NodeID {
+	return c.list(func(m Member) bool { return !m.votes() })
+}
+
+func (c Configuration) list(want func(Member) bool) []NodeID {
+	var ids []NodeID
+	for _, m := range c.Members {
+		if want(m) {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
+}
+
+func (m Member) votes() bool { return m.Voter || m.WasVoter }
+
+// IsVoter says whether a node votes in either half.
+func (c Configuration) IsVoter(id NodeID) bool {
+	m, ok := c.Member(id)
+	return ok && m.votes()
+}
+
+// Equal compares two configurations, addresses and priorities included.
+func (c Configuration) Equal(other Configuration) bool {
+	return c.Joint == other.Joint && slices.Equal(c.Members, other.Members)
+}
+
+// Clone copies the configuration; the copy shares nothing with it.
+func (c Configuration) Clone() Configuration {
+	return Configuration{Joint: c.Joint, Members: slices.Clone(c.Members)}
+}
+
+// String gives voters, then, in a joint configuration, the outgoing ones, then learners: "(n1 n2 n3)&&(n1 n2) learners=(n4)".
+func (c Configuration) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v", c.Voters())
+	if c.Joint {
+		fmt.Fprintf(&b, "&&%v", c.Outgoing())
+	}
+	if learners := c.Learners(); len(learners) > 0 {
+		fmt.Fprintf(&b, " learners=%v", learners)
+	}
+	return strings.NewReplacer("[", "(", "]", ")").Replace(b.String())
+}
+
+// transition says whether to may follow from directly: any two quorums of adjacent configurations must intersect (law 7; Raft
+// thesis §4.1, §4.3).
+func transition(from, to Configuration) error {
+	if err := to.Validate(); err != nil {
+		return err
+	}
+	old, incoming, outgoing := from.Voters(), to.Voters(), to.Outgoing()
+	switch {
+	case from.Joint && to.Joint:
+		return errors.New("raft: the configuration in force is joint; leave it before entering another")
+	case from.Joint && !slices.Equal(incoming, old):
+		return fmt.Errorf("raft: leaving a joint configuration must keep its incoming voters %v, not %v", old, incoming)
+	case to.Joint && !slices.Equal(outgoing, old):
+		return fmt.Errorf("raft: the outgoing half must be the voters in force %v, not %v", old, outgoing)
+	case !from.Joint && !to.Joint && differences(old, incoming) > 1:
+		return fmt.Errorf("raft: from voters %v to %v is more than one change; go through a joint configuration", old, incoming)
+	}
+	return nil
+}
+
+// differences counts the ids that are in one of two sorted lists only.
+func differences(a, b []NodeID) int {
+	n := 0
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0] == b[0]:
+			a, b = a[1:], b[1:]
+		case a[0] < b[0]:
+			n, a = n+1, a[1:]
+		default:
+			n, b = n+1, b[1:]
+		}
+	}
+	return n + len(a) + len(b)
 }
