@@ -14,6 +14,9 @@ import (
 // ErrNoSpace: the device is full. Test with errors.Is; every implementation wraps it around the system's error.
 var ErrNoSpace = errors.New("no space left on device")
 
+// ErrLocked: another holds the lock. Test with errors.Is.
+var ErrLocked = errors.New("locked by another process")
+
 // ErrNotExist and ErrExist are the standard library's.
 var (
 	ErrNotExist = iofs.ErrNotExist
@@ -34,7 +37,7 @@ type FS interface {
 	// Rename gives a file or directory another name in one step, replacing a file of that name.
 	Rename(from, to string) error
 	// MkdirAll makes a directory and its parents; an existing one is no error. Each level it makes is synced into its
-	// parent before it returns.
+	// parent before it returns, and so is the deepest level that it finds, which a killed process may have left unsynced.
 	MkdirAll(dir string) error
 	// List names the entries of a directory, sorted. It fails with ErrNotExist.
 	List(dir string) ([]string, error)
@@ -44,7 +47,8 @@ type FS interface {
 	SyncDir(dir string) error
 	// Space gives the free bytes (to an unprivileged user) and all bytes of the device that holds dir.
 	Space(dir string) (free, total uint64, err error)
-	// Lock takes an exclusive lock on a file, creating it if need be; it fails at once when another process holds it.
+	// Lock takes an exclusive lock on a file, creating it if need be; it fails at once with ErrLocked when it is held
+	// already, by another process or by this one.
 	// Closing the result gives it back.
 	Lock(name string) (io.Closer, error)
 }
