@@ -9,12 +9,15 @@ type Revision uint64
 const Latest Revision = 0
 
 // ErrCompacted: the revision asked for is below the compacted one. ErrFutureRevision: it has not been reached yet.
+// ErrClosed: the engine, view or image has been closed, or the batch committed.
 var (
 	ErrCompacted      = errors.New("statemachine: the revision has been compacted")
 	ErrFutureRevision = errors.New("statemachine: the revision has not been reached yet")
+	ErrClosed         = errors.New("statemachine: closed")
 )
 
-// Item is a key's value at a revision.
+// Item is a key's value at a revision. A key is any bytes, none included; the order of keys is that of bytes.Compare. No
+// difference is made between a nil value and an empty one.
 type Item struct {
 	Key   []byte
 	Value []byte
@@ -30,7 +33,7 @@ type Item struct {
 // Event is one change: a put, or, with Deleted set, a delete, in which case Item holds only Key and Mod.
 type Event struct {
 	Item Item
-	// Sub orders the changes of one revision, from 0.
+	// Sub orders the changes of one revision, from 0. A delete of a key that is not there is no change.
 	Sub     uint32
 	Deleted bool
 }
@@ -51,11 +54,12 @@ type Engine interface {
 	Durable() Index
 	// Flush makes the state durable up to at least Applied at the time of the call; an engine in memory does nothing.
 	Flush() error
-	// Image gives a stable image at the last committed batch. It holds every version above the compacted revision and the
-	// newest version of every key at or below it.
+	// Image gives a stable image at the last committed batch: package image says what is in it. It is called by the writing
+	// goroutine; the image may be read from another while writing goes on.
 	Image() (Image, error)
-	// Restore fills an empty engine from an image.
+	// Restore fills an empty engine from an image; one that is not empty refuses. After an error the engine is useless.
 	Restore(ChunkSource) error
+	// Close gives back what the engine holds; views, images and batches of it are useless afterwards.
 	Close() error
 }
 
@@ -75,10 +79,12 @@ type Batch interface {
 	// Range calls fn for the live keys in [from, to) in ascending order, seeing the writes of this batch, until fn returns
 	// false. A nil to means no upper bound. fn must not write to the batch.
 	Range(from, to []byte, fn func(Item) bool) error
-	// Compact makes everything below revision rev unreadable when the batch commits: rev at least Compacted and at most
-	// the batch's current revision. Space is given back by and by, not necessarily in this call.
+	// Compact makes everything below revision rev unreadable when the batch commits: rev at least Compacted (ErrCompacted
+	// if not) and at most the batch's current revision (ErrFutureRevision if not). Space is given back by and by, not
+	// necessarily in this call, and nothing that can be read depends on how far that has got.
 	Compact(rev Revision) error
-	// Commit makes the batch visible, with the applied index. After an error the engine must not be used any more.
+	// Commit makes the batch visible, with the applied index, which is at or above the engine's. After an error the engine
+	// must not be used any more.
 	Commit(applied Index) error
 }
 
@@ -92,17 +98,21 @@ type RangeOptions struct {
 	KeysOnly bool
 }
 
-// View reads one revision. It stays readable until closed, even when its revision is compacted meanwhile. It may be used by
-// one goroutine at a time.
+// View reads one revision. It stays readable until closed, even when its revision is compacted meanwhile, and its events with
+// it: what is compacted is for a view what was compacted when it was opened. It may be used by one goroutine at a time. An
+// open view keeps the engine from giving back space.
 type View interface {
 	Revision() Revision
+	// Applied is that of the last committed batch when the view was opened.
 	Applied() Index
 	// Get returns the item of a key. The item is valid until the view is closed and must not be changed.
 	Get(key []byte) (Item, bool, error)
 	// Range calls fn for the live keys in order until it returns false. Items are valid during the call of fn only.
 	Range(opts RangeOptions, fn func(Item) bool) error
 	// Events calls fn for every change from revision from (inclusive, above Compacted) up to the view's revision, in order
-	// of revision and sub-revision, until it returns false. It fails with ErrCompacted.
+	// of revision and sub-revision, until it returns false. It fails with ErrCompacted. Events are valid during the call of
+	// fn only.
 	Events(from Revision, fn func(Event) bool) error
+	// Close ends the view. Closing it again does nothing.
 	Close() error
 }
