@@ -159,6 +159,9 @@ func (c Compare) Validate() error {
 	if c.Operator < Equal || c.Operator > Greater {
 		return &InvalidError{Field: "operator", Problem: fmt.Sprintf("expected =, !=, < or >, found %v", c.Operator)}
 	}
+	if c.Target == TargetValue && c.Number != 0 || c.Target != TargetValue && len(c.Value) != 0 {
+		return &InvalidError{Field: "operand", Problem: fmt.Sprintf("expected that of %v alone, found a number and a value", c.Target)}
+	}
 	return nil
 }
 

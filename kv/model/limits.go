@@ -11,18 +11,18 @@ const (
 	MaxBoundBytes = MaxKeyBytes + 1
 	// MaxOps is the largest number of comparisons in a transaction, and of operations in each of its branches.
 	MaxOps = 1 << 14
-	// MaxTxnReadBytes bounds what the gets and ranges of a transaction return together. Each item counts as its key, its
-	// value and ItemOverheadBytes.
-	MaxTxnReadBytes = 16 << 20
+	// MaxTxnReadBytes bounds what the gets of a transaction return together, past which it is refused and nothing is written,
+	// and likewise what its ranges return together, past which RangeResult.More is set and the rest left out. Each item
+	// counts as its key, its value and ItemOverheadBytes. A single get always fits.
+	MaxTxnReadBytes = 4 << 20
 	// ItemOverheadBytes is what an item counts beside its key and value wherever results are bounded in bytes.
 	ItemOverheadBytes = 64
 	// MaxLimit is the largest RangeOptions.Limit.
 	MaxLimit = 1<<31 - 1
 )
 
-// MaxEntryBytes is the longest encoded command in a group with segments of the default 16 MiB: a quarter of a segment,
-// less the record's header. MaxValueBytes is a value that fits with the longest key; a value with a short key may be a
-// little longer.
+// In a group with segments of the default 16 MiB, MaxEntryBytes is the longest encoded command: a quarter of a segment, less
+// the record's header. MaxValueBytes is a value that fits with the longest key; with a short key a value may be a little longer.
 const (
 	MaxEntryBytes = 4<<20 - 64
 	MaxValueBytes = 4<<20 - 8<<10

@@ -1,0 +1,144 @@
+package kv
+
+import (
+	"errors"
+
+	"github.com/ledgerkv/ledgerkv/kv/model"
+	"github.com/ledgerkv/ledgerkv/statemachine"
+)
+
+// Get reads a key at a revision from what the machine has applied; opts.Level is the caller's affair. It fails with
+// model.ErrNotFound, with the revision and index of the result set all the same, with a *model.RevisionError or
+// *model.InvalidError, or with the engine's error. Safe from any goroutine.
+func (m *Machine) Get(key []byte, revision model.Revision) (model.GetResult, error) {
+	if err := model.ValidateKey(key); err != nil {
+		return model.GetResult{}, err
+	}
+	view, err := m.view(revision)
+	if err != nil {
+		return model.GetResult{}, err
+	}
+	defer m.open.RUnlock()
+	result := model.GetResult{Revision: model.Revision(view.Revision()), Applied: model.Index(view.Applied())}
+	item, found, err := view.Get(key)
+	if err == nil && found {
+		result.Item = ownItem(item, false)
+	}
+	if err = errors.Join(err, view.Close()); err == nil && !found {
+		err = model.ErrNotFound
+	}
+	return result, err
+}
+
+// Range reads the keys that opts select at opts.Revision from what the machine has applied; opts.Level is the caller's affair.
+// It fails with a *model.RevisionError or *model.InvalidError, or with the engine's error. Safe from any goroutine.
+func (m *Machine) Range(opts model.RangeOptions) (model.RangeResult, error) {
+	if err := opts.Validate(); err != nil {
+		return model.RangeResult{}, err
+	}
+	view, err := m.view(opts.Revision)
+	if err != nil {
+		return model.RangeResult{}, err
+	}
+	defer m.open.RUnlock()
+	result := model.RangeResult{Revision: model.Revision(view.Revision()), Applied: model.Index(view.Applied())}
+	if from, to := opts.Bounds(); !emptyInterval(from, to) {
+		sink := rangeSink{opts: opts, result: &result, budget: opts.MaxBytes, bounded: opts.MaxBytes > 0, first: true}
+		engineOpts := statemachine.RangeOptions{From: from, To: to, Reverse: opts.Reverse, KeysOnly: opts.KeysOnly || opts.CountOnly}
+		err = view.Range(engineOpts, sink.add)
+	}
+	return result, errors.Join(err, view.Close())
+}
+
+// view opens a view and, unless it fails, holds m.open for reading until the caller releases it.
+func (m *Machine) view(revision model.Revision) (statemachine.View, error) {
+	m.open.RLock()
+	if m.closed {
+		m.open.RUnlock()
+		return nil, errMachineClosed
+	}
+	view, err := m.engine.View(statemachine.Revision(revision))
+	if err != nil {
+		m.open.RUnlock()
+		return nil, m.revisionError(revision, err)
+	}
+	return view, nil
+}
+
+// revisionError puts an engine's error about a revision into the store's words.
+func (m *Machine) revisionError(revision model.Revision, err error) error {
+	switch {
+	case errors.Is(err, statemachine.ErrCompacted):
+		return &model.RevisionError{Asked: revision, Bound: m.Compacted(), Err: model.ErrCompacted}
+	case errors.Is(err, statemachine.ErrFutureRevision):
+		return &model.RevisionError{Asked: revision, Bound: m.Revision(), Err: model.ErrFutureRevision}
+	}
+	return err
+}
+
+// rangeSink collects what a range visits, within its limit and a bound in bytes.
+type rangeSink struct {
+	opts   model.RangeOptions
+	result *model.RangeResult
+	// budget is how many bytes may still be added, if bounded; the first item may be larger if first is set.
+	budget  int
+	bounded bool
+	first   bool
+}
+
+// add takes an item and says whether it wants another. What is left out sets More.
+func (r *rangeSink) add(item statemachine.Item) bool {
+	if r.opts.Limit > 0 && r.result.Count == r.opts.Limit {
+		r.result.More = true
+		return false
+	}
+	if !r.opts.CountOnly {
+		if r.bounded {
+			size := resultBytes(item, r.opts.KeysOnly)
+			if size > r.budget && !r.first {
+				r.result.More = true
+				return false
+			}
+			r.budget = max(r.budget-size, 0)
+			r.first = false
+		}
+		r.result.Items = append(r.result.Items, ownItem(item, r.opts.KeysOnly))
+	}
+	r.result.Count++
+	return true
+}
+
+// itemBytes is what an item counts where results are bounded in bytes.
+func itemBytes(keyBytes, valueBytes int) int { return model.ItemOverheadBytes + keyBytes + valueBytes }
+
+// resultBytes is what an item counts in a range's result.
+func resultBytes(item statemachine.Item, keysOnly bool) int {
+	if keysOnly {
+		return itemBytes(len(item.Key), 0)
+	}
+	return itemBytes(len(item.Key), len(item.Value))
+}
+
+// borrowItem gives an engine's item as the store's, with the engine's memory.
+func borrowItem(item statemachine.Item) model.Item {
+	return model.Item{
+		Key: item.Key, Value: item.Value,
+		CreateRevision: model.Revision(item.Create), ModRevision: model.Revision(item.Mod),
+		Version: item.Version, Lease: model.LeaseID(item.Lease),
+	}
+}
+
+// ownItem gives an engine's item as the store's, with memory of its own.
+func ownItem(item statemachine.Item, keysOnly bool) model.Item {
+	owned := borrowItem(item)
+	if keysOnly {
+		owned.Value = nil
+		owned.Key = append(make([]byte, 0, len(item.Key)), item.Key...)
+		return owned
+	}
+	memory := make([]byte, 0, len(item.Key)+len(item.Value))
+	memory = append(append(memory, item.Key...), item.Value...)
+	split := len(item.Key)
+	owned.Key, owned.Value = memory[:split:split], memory[split:]
+	return owned
+}
