@@ -1,0 +1,251 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/ledgerkv/ledgerkv/internal/sim/disk"
+	"github.com/ledgerkv/ledgerkv/node"
+	"github.com/ledgerkv/ledgerkv/node/transport"
+	"github.com/ledgerkv/ledgerkv/raft"
+	"github.com/ledgerkv/ledgerkv/statemachine"
+)
+
+// Options are a cluster's settings.
+type Options struct {
+	// Seed decides everything that is left open: the order of turns and frames, election timeouts, what a power cut leaves.
+	Seed uint64
+	// Nodes is the number of nodes; default 3.
+	Nodes int
+	// Groups are opened on every node; Factory is filled in by Machines.
+	Groups []node.GroupOptions
+	// Machines gives a node's machines for a group; nil, or a nil result, for a log-only group. It is asked once for each node and group, so
+	// that what it returns can outlive the node's crashes, as a disk does. crashed is called at each power cut.
+	Machines func(server int, group raft.GroupID) (factory statemachine.Factory, crashed func(random *rand.Rand))
+	// Logger receives what the nodes log. Default: nothing is kept.
+	Logger *slog.Logger
+}
+
+// Cluster is a set of nodes on one goroutine.
+type Cluster struct {
+	opts    Options
+	random  *rand.Rand
+	clock   clock
+	network *transport.ManualNetwork
+	servers []*Server
+	// Steps counts what has happened: turns, frames, ticks.
+	Steps int
+}
+
+// Server is a machine with a disk, on which a node runs or does not.
+type Server struct {
+	cluster  *Cluster
+	number   int
+	disk     *disk.Disk
+	node     *node.Node // nil while it is down
+	machines map[raft.GroupID]machines
+	boots    uint64
+	// Err is why the node could not be started again, other than by a power cut during the start.
+	Err error
+}
+
+type machines struct {
+	factory statemachine.Factory
+	crashed func(*rand.Rand)
+}
+
+const tick = 10 * time.Millisecond
+
+// NewCluster makes a cluster; nothing runs yet.
+func NewCluster(opts Options) *Cluster {
+	if opts.Nodes == 0 {
+		opts.Nodes = 3
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	c := &Cluster{opts: opts, random: rand.New(rand.NewPCG(opts.Seed, 1)), network: transport.NewManualNetwork(opts.Seed)}
+	for i := range opts.Nodes {
+		s := &Server{cluster: c, number: i, disk: disk.New(opts.Seed*1000 + uint64(i)), machines: map[raft.GroupID]machines{}}
+		for _, g := range opts.Groups {
+			if opts.Machines != nil {
+				f, crashed := opts.Machines(i, g.ID)
+				s.machines[g.ID] = machines{f, crashed}
+			}
+		}
+		c.servers = append(c.servers, s)
+	}
+	return c
+}
+
+// Servers are the cluster's machines.
+func (c *Cluster) Servers() []*Server { return c.servers }
+
+// Network is what connects them.
+func (c *Cluster) Network() *transport.ManualNetwork { return c.network }
+
+// Now is the virtual time since the run began.
+func (c *Cluster) Now() time.Duration { return c.clock.now }
+
+// ID is the server's node id, n1 and so on.
+func (s *Server) ID() raft.NodeID { return raft.NodeID(fmt.Sprintf("n%d", s.number+1)) }
+
+// Node is the running node, or nil.
+func (s *Server) Node() *node.Node { return s.node }
+
+// Disk is the server's disk. It is another one after each power cut.
+func (s *Server) Disk() *disk.Disk { return s.disk }
+
+// Start starts a node on the server. A power cut during the start leaves it down, without an error.
+func (s *Server) Start() error {
+	c := s.cluster
+	s.boots++
+	var peers []node.Peer
+	for _, x := range c.servers {
+		peers = append(peers, node.Peer{ID: x.ID(), Address: "memory:" + string(x.ID())})
+	}
+	t := c.network.Transport(s.ID())
+	n, err := node.Open(node.Options{
+		Dir: "data", ID: s.ID(), Peers: peers, Transport: t, FS: s.disk, Clock: &c.clock, Owners: 1, Manual: true, Logger: c.opts.Logger.With("node", s.ID()),
+		Seed: c.opts.Seed*1_000_003 + uint64(s.number)*1009 + s.boots,
+	})
+	if err == nil {
+		err = s.openGroups(n)
+	}
+	if err == nil {
+		s.node = n
+		return nil
+	}
+	err = errors.Join(err, ignoreCrash(t.Close()))
+	if s.disk.Crashed() {
+		return nil
+	}
+	s.Err = fmt.Errorf("sim: starting %s: %w", s.ID(), err)
+	return s.Err
+}
+
+func ignoreCrash(err error) error {
+	if errors.Is(err, disk.ErrCrashed) || errors.Is(err, transport.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func (s *Server) openGroups(n *node.Node) error {
+	for _, g := range s.cluster.opts.Groups {
+		g.Factory = s.machines[g.ID].factory
+		if _, err := n.OpenGroup(g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PowerCut takes the server's power: what was not synced survives in part, as the disk's rules have it. The node is down until Start.
+func (s *Server) PowerCut() {
+	s.down()
+	cut := s.cluster.random.Uint64()
+	s.disk = s.disk.Crash(disk.Cut{Seed: cut})
+	for _, g := range s.cluster.opts.Groups {
+		if f := s.machines[g.ID].crashed; f != nil {
+			f(rand.New(rand.NewPCG(cut, uint64(g.ID))))
+		}
+	}
+}
+
+// down forgets the node without asking it: it has no goroutine, so nothing of it runs on.
+func (s *Server) down() {
+	s.disk.Halt()
+	s.node = nil
+	s.cluster.network.Detach(s.ID())
+}
+
+// Step makes one thing happen, drawn from the seed: a loop that was woken turns, or a frame arrives; when there is neither, time passes.
+// A server whose disk has met its end loses power.
+func (c *Cluster) Step() {
+	c.Steps++
+	ready := c.ready()
+	frames := c.network.Pending()
+	switch {
+	case len(ready)+frames == 0:
+		c.pass()
+	case frames > 0 && c.random.IntN(len(ready)+min(frames, 4)) >= len(ready):
+		c.network.Step()
+	default:
+		ready[c.random.IntN(len(ready))].Turn()
+	}
+	c.collapse()
+}
+
+func (c *Cluster) ready() []*node.Loop {
+	var ready []*node.Loop
+	for _, s := range c.servers {
+		if s.node == nil {
+			continue
+		}
+		for _, l := range s.node.Loops() {
+			if l.Ready() {
+				ready = append(ready, l)
+			}
+		}
+	}
+	return ready
+}
+
+// pass lets a tick of time go by.
+func (c *Cluster) pass() {
+	c.clock.now += tick
+	c.network.Dial()
+	for _, s := range c.servers {
+		if s.node != nil {
+			s.node.Tick()
+		}
+	}
+}
+
+// collapse cuts the power of servers whose disks have stopped.
+func (c *Cluster) collapse() {
+	for _, s := range c.servers {
+		if s.node != nil && s.disk.Crashed() {
+			s.PowerCut()
+		}
+	}
+}
+
+// Run steps until done or until the virtual time limit is over; it then says what was waited for.
+func (c *Cluster) Run(what string, limit time.Duration, done func() bool) error {
+	end := c.clock.now + limit
+	for !done() {
+		if c.clock.now > end {
+			return fmt.Errorf("sim: seed %d: still waiting for %s after %s of virtual time", c.opts.Seed, what, limit)
+		}
+		for _, s := range c.servers {
+			if s.Err != nil {
+				return s.Err
+			}
+		}
+		c.Step()
+	}
+	return nil
+}
+
+// Leader is the server whose replica of a group leads and is ready, in the highest term, or nil.
+func (c *Cluster) Leader(group string) *Server {
+	var leader *Server
+	term := raft.Term(0)
+	for _, s := range c.servers {
+		if s.node == nil {
+			continue
+		}
+		if g := s.node.Group(group); g != nil {
+			if r := g.Role(); r.Ready && r.Term > term {
+				leader, term = s, r.Term
+			}
+		}
+	}
+	return leader
+}
