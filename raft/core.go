@@ -1,65 +1,266 @@
 package raft
 
-import "time"
+import (
+	"errors"
+	"fmt"
+)
 
-// Config holds a core's settings. Zero values mean the defaults.
-type Config struct {
-	// ID is the node this core runs on.
-	ID NodeID
-	// Seed feeds the core's only random source, the election timeouts.
-	Seed uint64
-	// Boot is a number that no earlier run of this replica used; it is part of every ReadID.
-	Boot uint64
-	// ElectionTimeout: a follower that hears nothing from a leader for between one and two of these asks for an election;
-	// a leader that hears from no quorum for one steps down. Default 500 ms.
-	ElectionTimeout time.Duration
-	// HeartbeatInterval is the time between a leader's heartbeats. Default 75 ms; at most a third of ElectionTimeout.
-	HeartbeatInterval time.Duration
-	// MaxAppendBytes bounds the records named by one append. Default 1 MiB.
-	MaxAppendBytes uint64
-	// MaxInflightBytes and MaxInflightMessages bound what was sent to one peer and not yet acknowledged.
-	// Defaults 16 MiB and 256.
-	MaxInflightBytes    uint64
-	MaxInflightMessages int
-	// MaxUncommittedBytes bounds what a leader accepts ahead of its commit index; past it Propose returns ErrBusy.
-	// Default 64 MiB.
-	MaxUncommittedBytes uint64
-	// LogOnly: the group has no machine, so a peer behind the base is reset to the base without an image. The core treats
-	// both alike; it is told so that its outputs say which.
-	LogOnly bool
+const (
+	// maxTerm and maxIndex bound what a message may name, so that adding to it can't overflow.
+	maxTerm  = Term(1) << 62
+	maxIndex = Index(1) << 62
+)
+
+// ownVote says how far the candidate's vote for itself has come. It counts once it is durable.
+type ownVote uint8
+
+const (
+	noVote      ownVote = iota
+	voteCast            // the output that holds it has not been taken yet
+	voteOut             // it has been taken; see ownVoteSeq
+	voteDurable         // it counts
+)
+
+// Core is one replica of one group. One goroutine at a time may use it; no method blocks.
+type Core struct {
+	cfg    Config
+	random random
+	// now is the latest Tick's; started says that there was one.
+	now     Monotonic
+	started bool
+
+	// term and vote are the hard state.
+	term         Term
+	vote         NodeID
+	stateChanged bool
+
+	role   Role
+	leader NodeID
+	// termLeader is the leader that was seen in this term, even if contact with it was lost (law 1).
+	termLeader NodeID
+	// heard says that the leader was in contact at heardAt, and its connection has not broken since.
+	heard   bool
+	heardAt Monotonic
+	// deadline is when a replica that is not leader asks for an election. Until pardon, silence is not held against anyone.
+	deadline Monotonic
+	pardon   Monotonic
+	ownVote  ownVote
+	// ownVoteSeq is the output that carries the own vote.
+	ownVoteSeq uint64
+
+	// base is where the ledger begins; log.base is its ID.
+	base            Base
+	log             entryLog
+	commit, applied Index
+	// synced is the last entry known to be durable; unsynced says what outputs will add to it.
+	synced   Index
+	unsynced []syncPoint
+
+	// configurations holds the one at or below the base, then those above it. The last is in force.
+	configurations       []ConfigurationEntry
+	configurationChanged bool
+	// self and peers are the members in force; self is the zero Member when this node is none.
+	self  Member
+	peers []*peer
+	// rank is how many voters have a higher priority.
+	rank int
+
+	// The rest is the leader's: its first entry, when heartbeats are due, the latest round, reads, hand-over.
+	termStart    Index
+	heartbeatDue Monotonic
+	round        uint64
+	reads        reads
+	transferee   transferee
+	stepDown     string
+	// scratch is reused by quorum arithmetic.
+	scratch []uint64
+
+	// installing is the base of the image being installed.
+	installing *Base
+
+	// out is the output in the making, seq the number of the last one taken, said what it stated, handed the last entry that
+	// the caller's log has once it has carried out all outputs and out.Truncate.
+	out    Output
+	seq    uint64
+	said   standing
+	handed Index
 }
 
-// Output is what a core wants done. The caller owns everything in it.
-type Output struct {
-	// Seq rises with each output; it is what Synced refers to.
-	Seq uint64
-	// State is the hard state to persist; nil when it did not change.
-	State *HardState
-	// Truncate, when not 0: first remove the entries from this index on …
-	Truncate Index
-	// … then append these.
-	Append []Entry
-	// Send may leave at once: a leader's appends, heartbeats.
-	Send []Message
-	// SendSynced may leave only after this output and all before it are durable: vote requests, every vote and append
-	// response.
-	SendSynced []Message
-	// Commit is the commit index. It never goes back.
-	Commit Index
-	// Reads may be served once their index is applied. ReadsFailed will not be: leadership was lost.
-	Reads       []Read
-	ReadsFailed []ReadID
-	// Install, when not nil: replace the whole log by this image, then call Installed. Until then the core accepts no
-	// entries.
-	Install *ImageMeta
-	Role    Role
-	Leader  NodeID
-	Term    Term
-	// TermStart is the leader's first entry of its term: once it is applied, so is every entry of earlier leaders. 0 unless
-	// Role is Leader.
-	TermStart Index
-	// Configuration is the one in force, with the entry that carries it. Changed says that it is not that of the
-	// previous output.
-	Configuration        ConfigurationEntry
-	ConfigurationChanged bool
+// New makes a core that goes on from a durable state. It fails when cfg is invalid or the state contradicts itself; a state that
+// does must not be used. The core keeps the configurations of at, and nothing else of it.
+func New(cfg Config, at Restart) (*Core, error) {
+	if err := errors.Join(cfg.Validate(), at.validate()); err != nil {
+		return nil, err
+	}
+	c := &Core{
+		cfg: cfg.withDefaults(), random: newRandom(cfg.Seed, cfg.Boot, cfg.ID), term: at.State.Term, vote: at.State.Vote,
+		commit: at.Commit, applied: at.Base.ID.Index, synced: at.Last.Index, handed: at.Last.Index,
+		base: at.Base, log: entryLog{base: at.Base.ID, last: at.Last.Index, runs: append([]EntryID(nil), at.Terms...)},
+	}
+	c.log.sizes.seed(at.Base, at.Last.Index, at.Waypoints)
+	c.configurations = append(c.configurations, ConfigurationEntry{ID: at.Base.ID, Configuration: at.Base.Configuration})
+	c.configurations = append(c.configurations, at.Configurations...)
+	c.configurationInForceChanged()
+	c.said = c.standing()
+	return c, nil
+}
+
+// validate reports everything that contradicts itself.
+func (at *Restart) validate() error {
+	var errs []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf("raft: restart state: "+format, args...))
+		}
+	}
+	base := at.Base.ID
+	fault(at.State.Term < at.Last.Term, "the term %d is below the last entry %s; expected at least its term", at.State.Term, at.Last)
+	fault(at.State.Term > maxTerm || at.Last.Index > maxIndex, "term %d or last entry %s is out of range", at.State.Term, at.Last)
+	fault(at.State.Term == 0 && at.State.Vote != None, "there is a vote for %q in no term", string(at.State.Vote))
+	fault(base.Index == 0 != (base.Term == 0), "the base is %s; expected both numbers or none to be 0", base)
+	fault(at.Commit < base.Index || at.Commit > at.Last.Index, "the commit index %d is outside [base %s, last %s]", at.Commit, base, at.Last)
+	fault(at.Last.Index < base.Index || at.Last.Index == base.Index && at.Last != base, "the last entry %s is before the base %s", at.Last, base)
+	prev := base
+	for i, run := range at.Terms {
+		first := i == 0 && (run.Index != base.Index+1 || run.Term < max(base.Term, 1))
+		fault(first || i > 0 && (run.Index <= prev.Index || run.Term <= prev.Term), "the run of entries that begins with %s can't follow %s", run, prev)
+		prev = run
+	}
+	fault(prev.Term != at.Last.Term || prev.Index > at.Last.Index, "the last entry %s is not in the last run of entries, which begins with %s", at.Last, prev)
+	fault(at.Last.Index > base.Index && len(at.Terms) == 0, "no run of entries between the base %s and the last entry %s", base, at.Last)
+	if len(errs) == 0 {
+		errs = append(errs, at.validateTables()...)
+	}
+	return errors.Join(errs...)
+}
+
+// validateTables checks waypoints and configurations. REQUIRES: the rest is sound.
+func (at *Restart) validateTables() (errs []error) {
+	log := entryLog{base: at.Base.ID, last: at.Last.Index, runs: at.Terms}
+	if err := encodable(at.Base.Configuration); err != nil {
+		errs = append(errs, err)
+	}
+	prev := at.Base.ID.Index
+	for _, e := range at.Configurations {
+		if err := e.Configuration.Validate(); err != nil {
+			errs = append(errs, err)
+		}
+		if e.ID.Index <= prev || !log.has(e.ID) {
+			errs = append(errs, fmt.Errorf("raft: restart state: the configuration at %s is not in the log or out of order", e.ID))
+		}
+		prev = e.ID.Index
+	}
+	for i := 1; i < len(at.Waypoints); i++ {
+		if w, next := at.Waypoints[i-1], at.Waypoints[i]; next.Index <= w.Index || next.End <= w.End {
+			errs = append(errs, fmt.Errorf("raft: restart state: waypoint %+v follows %+v; expected both numbers to ascend", next, w))
+		}
+	}
+	return errs
+}
+
+// Step takes a message from a peer. entries describes the entries (Prev, Last] of a MsgAppend and is nil for any other; it is
+// copied, bodies apart. A message that a correct peer would not send is ignored and gives a *ProtocolError, or one that wraps
+// ErrMalformed for a configuration that can't be decoded; whatever the message, Step does not panic. Time, in Step, is the
+// latest Tick's.
+func (c *Core) Step(m Message, entries []Entry) error {
+	if err := c.checkMessage(&m, entries); err != nil {
+		return err
+	}
+	switch {
+	case m.Type == MsgPreVote:
+		c.answerPreVote(&m)
+		return nil
+	case m.Type == MsgPreVoteResp && !m.Reject:
+		c.countPreVote(&m)
+		return nil
+	case m.Term < c.term:
+		c.answerOldTerm(&m)
+		return nil
+	case m.Term > c.term && !c.enterTerm(&m):
+		return nil
+	}
+	switch m.Type {
+	case MsgPreVoteResp, MsgVoteResp:
+		c.countVote(&m)
+	case MsgVote:
+		c.answerVote(&m)
+	case MsgAppendResp, MsgHeartbeatResp:
+		return c.hearPeer(&m)
+	default:
+		return c.hearLeader(&m, entries)
+	}
+	return nil
+}
+
+// checkMessage refuses what can be seen to be wrong without looking at the log.
+func (c *Core) checkMessage(m *Message, entries []Entry) error {
+	switch {
+	case m.Type < MsgPreVote || m.Type > MsgTransfer:
+		return protocolError(m, "the type is not known")
+	case m.To != c.cfg.ID || m.From == c.cfg.ID || m.From.Validate() != nil:
+		return protocolError(m, "it goes to %q; expected %q, from another node", string(m.To), string(c.cfg.ID))
+	case m.Term == 0 || m.Term > maxTerm || max(m.Prev.Term, m.Last.Term, m.Hint.Term) > m.Term:
+		return protocolError(m, "it names a term above its own term %d, or that is out of range", m.Term)
+	case max(m.Prev.Index, m.Last.Index, m.Hint.Index, m.Commit) > maxIndex:
+		return protocolError(m, "an index is out of range")
+	case m.Type != MsgAppend && len(entries) > 0:
+		return protocolError(m, "it has %d entries; only an append carries any", len(entries))
+	case m.Type == MsgImage && m.Image == nil:
+		return protocolError(m, "it describes no image")
+	}
+	return nil
+}
+
+// enterTerm looks at a message of a higher term. It says whether the message is to be looked at any further, in that term.
+func (c *Core) enterTerm(m *Message) bool {
+	if m.Type == MsgVote && !m.Force && c.inOffice() {
+		// A leader was heard of a moment ago: no need for another (Raft thesis §4.2.3). If the candidate's term is to stay,
+		// it spreads by the answer to the leader's next message.
+		c.send(Message{Type: MsgVoteResp, To: m.From, Reject: true})
+		return false
+	}
+	c.becomeFollower(m.Term, None, "a higher term")
+	return true
+}
+
+// answerOldTerm tells whoever lives in a lower term of the present one. Without it a node that came back with a higher term, and
+// a leader that it can't vote for or hear, would never get together (openraft#1796).
+func (c *Core) answerOldTerm(m *Message) {
+	switch m.Type {
+	case MsgVote:
+		c.send(Message{Type: MsgVoteResp, To: m.From, Reject: true})
+	case MsgHeartbeat:
+		c.send(Message{Type: MsgHeartbeatResp, To: m.From, Reject: true})
+	case MsgAppend, MsgImage, MsgTransfer:
+		c.send(Message{Type: MsgAppendResp, To: m.From, Reject: true})
+	}
+}
+
+// becomeFollower enters a term, or stays in it, without being its leader or a candidate.
+func (c *Core) becomeFollower(term Term, leader NodeID, why string) {
+	c.assert(term >= c.term, "law 6: the term never goes back")
+	if term > c.term {
+		c.term, c.vote, c.termLeader, c.stateChanged = term, None, None, true
+	}
+	if c.role == Leader {
+		c.leaveOffice(why)
+	}
+	if c.role != Follower || leader != None {
+		c.role = Follower
+		c.waitForLeader()
+	}
+	c.leader, c.heard, c.heardAt, c.ownVote = leader, leader != None, c.now, noVote
+	if leader != None {
+		c.termLeader = leader
+	}
+}
+
+// leaveOffice drops what only a leader has.
+func (c *Core) leaveOffice(why string) {
+	c.stepDown = why
+	c.failReads()
+	c.transferee = transferee{}
+	for _, p := range c.peers {
+		p.flight = flight{}
+	}
 }

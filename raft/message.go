@@ -24,8 +24,8 @@ const (
 	// MsgHeartbeatResp answers MsgHeartbeat with the same Round and SentAt. Last is the receiver's last entry, durable or
 	// not: a leader sees from it that an append was lost.
 	MsgHeartbeatResp MessageType = 8
-	// MsgImage, leaving a leader, asks its node to send To an image, or, for a group without a machine, its base; arriving at
-	// a follower, it says that the image described by Image is here in full and may be installed.
+	// MsgImage, leaving a leader, asks its node to send To an image, or, for a group without a machine, the base that Image
+	// describes; arriving at a follower, it says that the image described by Image is here in full and may be installed.
 	MsgImage MessageType = 9
 	// MsgTransfer tells the receiver to start an election at once (Raft thesis §3.10).
 	MsgTransfer MessageType = 10
@@ -49,7 +49,7 @@ type Message struct {
 	To   NodeID
 	// Term is the sender's term, but for MsgPreVote and a granting MsgPreVoteResp, where it is the term asked for.
 	Term Term
-	// Prev is the entry before the first one carried (MsgAppend).
+	// Prev is the entry before the first one carried (MsgAppend), or the one that did not fit (a rejecting MsgAppendResp).
 	Prev EntryID
 	// Last is the last entry carried (MsgAppend), the sender's last entry (votes, MsgHeartbeatResp), or the last entry known
 	// to match (MsgAppendResp).
@@ -68,7 +68,8 @@ type Message struct {
 	// Force, in MsgPreVote and MsgVote, says that the leader itself asked for this election (transfer): contact with a
 	// leader is then no reason to refuse.
 	Force bool
-	// Image describes an image (MsgImage arriving at a follower).
+	// Image describes an image (MsgImage arriving at a follower) or the leader's base (MsgImage leaving the leader of a
+	// group that is Config.LogOnly). Nobody changes what it points to.
 	Image *ImageMeta
 }
 

@@ -1,6 +1,9 @@
 package raft
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // RecordHeaderSize is the number of bytes that precede every body in the log (docs/format.md, "Record").
 const RecordHeaderSize = 64
@@ -26,6 +29,12 @@ type GroupID uint64
 // Monotonic is a reading of a clock that never goes back, in nanoseconds from an arbitrary origin. It has nothing to do with
 // the time of day and means nothing on another node or after a restart.
 type Monotonic int64
+
+// Add is the reading d later.
+func (t Monotonic) Add(d time.Duration) Monotonic { return t + Monotonic(d) }
+
+// Sub is the time from u to t.
+func (t Monotonic) Sub(u Monotonic) time.Duration { return time.Duration(t - u) }
 
 // EntryID names an entry. Two entries with the same id in one group are the same entry (log matching property,
 // Raft thesis §3.5).
@@ -112,7 +121,8 @@ type Restart struct {
 	Last EntryID
 	// Terms holds the first entry of each run of entries with one term above the base, in ascending order.
 	Terms []EntryID
-	// Waypoints holds some of the ledger's entries, ascending, about one for each 64 KiB; it may be empty.
+	// Waypoints holds some of the ledger's entries, ascending, about one for each 64 KiB, best with one at Last; it may be
+	// empty. Entries behind the last one are taken to have no body.
 	Waypoints []Waypoint
 	// Configurations holds the configuration entries above the base, ascending.
 	Configurations []ConfigurationEntry
