@@ -44,6 +44,18 @@ type Limits struct {
 	MaxBody uint32
 }
 
+// Check says whether a frame with a head and a body of these lengths, in bytes, is within the limits: nil or a *FrameError.
+func (l Limits) Check(head, body uint64) error {
+	l = l.withDefaults()
+	if head > uint64(l.MaxHead) {
+		return &FrameError{Part: PartHeadLength, Offset: -1, Expected: uint64(l.MaxHead), Found: head}
+	}
+	if body > uint64(l.MaxBody) {
+		return &FrameError{Part: PartBodyLength, Offset: -1, Expected: uint64(l.MaxBody), Found: body}
+	}
+	return nil
+}
+
 func (l Limits) withDefaults() Limits {
 	if l.MaxHead == 0 {
 		l.MaxHead = DefaultMaxHead

@@ -19,8 +19,10 @@ const (
 type Reader struct {
 	buffered *bufio.Reader
 	limits   Limits
-	offset   int64
-	header   [HeaderSize]byte
+	// offset is where the next byte stands in the stream, start where the frame read last does.
+	offset int64
+	start  int64
+	header [HeaderSize]byte
 }
 
 // NewReader reads frames from r.
@@ -34,15 +36,18 @@ func (r *Reader) SetLimits(limits Limits) { r.limits = limits.withDefaults() }
 // Buffered is the number of bytes that were read ahead: while it is 0 the next call of Next is sure to ask the stream.
 func (r *Reader) Buffered() int { return r.buffered.Buffered() }
 
+// Offset is where the frame that Next returned last begins in the stream, in bytes from where reading began.
+func (r *Reader) Offset() int64 { return r.start }
+
 // Next reads the next frame, blocking on the stream. The frame's slices are the caller's. It returns io.EOF when the stream
 // ends between two frames, a *FrameError when what it holds is no frame or one over the limits, and otherwise the stream's
 // error, wrapped (io.ErrUnexpectedEOF when the stream ends within a frame). After an error the reader is of no more use.
 func (r *Reader) Next() (Frame, error) {
-	start := r.offset
+	r.start = r.offset
 	if err := r.fill(r.header[:], "header"); err != nil {
 		return Frame{}, err
 	}
-	h, err := parseHeader(r.header[:], r.limits, start)
+	h, err := parseHeader(r.header[:], r.limits, r.start)
 	if err != nil {
 		return Frame{}, err
 	}
@@ -54,14 +59,14 @@ func (r *Reader) Next() (Frame, error) {
 		}
 	}
 	if sum := headerChecksum(r.header[:], f.Head); sum != h.checksum {
-		return Frame{}, &FrameError{Part: PartHeadChecksum, Offset: start, Expected: uint64(sum), Found: uint64(h.checksum)}
+		return Frame{}, &FrameError{Part: PartHeadChecksum, Offset: r.start, Expected: uint64(sum), Found: uint64(h.checksum)}
 	}
 	if f.Body, err = r.body(int(h.bodyLen)); err != nil {
 		return Frame{}, err
 	}
 	if f.BodyChecked {
 		if sum := crc32.Checksum(f.Body, castagnoli); sum != h.bodyCRC {
-			return Frame{}, &FrameError{Part: PartBodyChecksum, Offset: start, Expected: uint64(sum), Found: uint64(h.bodyCRC)}
+			return Frame{}, &FrameError{Part: PartBodyChecksum, Offset: r.start, Expected: uint64(sum), Found: uint64(h.bodyCRC)}
 		}
 	}
 	return f, nil

@@ -42,15 +42,12 @@ func NewWriter(w io.Writer, limits Limits) *Writer {
 // or Discard has returned. It fails with *FrameError, and stages nothing, when the frame is over the limits.
 func (w *Writer) Append(kind uint8, checked bool, head []byte, body ...[]byte) error {
 	h := header{kind: kind}
-	if uint64(len(head)) > uint64(w.limits.MaxHead) {
-		return &FrameError{Part: PartHeadLength, Offset: -1, Expected: uint64(w.limits.MaxHead), Found: uint64(len(head))}
-	}
 	var bodyLen uint64
 	for _, piece := range body {
 		bodyLen += uint64(len(piece))
 	}
-	if bodyLen > uint64(w.limits.MaxBody) {
-		return &FrameError{Part: PartBodyLength, Offset: -1, Expected: uint64(w.limits.MaxBody), Found: bodyLen}
+	if err := w.limits.Check(uint64(len(head)), bodyLen); err != nil {
+		return err
 	}
 	if checked {
 		h.flags |= flagBodyChecked
