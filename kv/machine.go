@@ -1,16 +1,12 @@
 package kv
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/ledgerkv/ledgerkv/kv/model"
 	"github.com/ledgerkv/ledgerkv/statemachine"
 )
-
-// errMachineClosed: the machine was closed between being asked for and being read; its group may have a newer one.
-var errMachineClosed = errors.New("kv: the machine is closed")
 
 // Machine is the key-value store as a replicated state machine over an engine. It implements statemachine.Machine: one
 // goroutine at a time calls those methods. Get, Range, Revision and Compacted may be called from any goroutine besides.

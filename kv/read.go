@@ -9,7 +9,8 @@ import (
 
 // Get reads a key at a revision from what the machine has applied; opts.Level is the caller's affair. It fails with
 // model.ErrNotFound, with the revision and index of the result set all the same, with a *model.RevisionError or
-// *model.InvalidError, or with the engine's error. Safe from any goroutine.
+// *model.InvalidError, with statemachine.ErrClosed when the machine is closed (its group may have a newer one), or with the
+// engine's error. Safe from any goroutine.
 func (m *Machine) Get(key []byte, revision model.Revision) (model.GetResult, error) {
 	if err := model.ValidateKey(key); err != nil {
 		return model.GetResult{}, err
@@ -31,7 +32,7 @@ func (m *Machine) Get(key []byte, revision model.Revision) (model.GetResult, err
 }
 
 // Range reads the keys that opts select at opts.Revision from what the machine has applied; opts.Level is the caller's affair.
-// It fails with a *model.RevisionError or *model.InvalidError, or with the engine's error. Safe from any goroutine.
+// It fails as Get does, but for model.ErrNotFound. Safe from any goroutine.
 func (m *Machine) Range(opts model.RangeOptions) (model.RangeResult, error) {
 	if err := opts.Validate(); err != nil {
 		return model.RangeResult{}, err
@@ -55,7 +56,7 @@ func (m *Machine) view(revision model.Revision) (statemachine.View, error) {
 	m.open.RLock()
 	if m.closed {
 		m.open.RUnlock()
-		return nil, errMachineClosed
+		return nil, statemachine.ErrClosed
 	}
 	view, err := m.engine.View(statemachine.Revision(revision))
 	if err != nil {
