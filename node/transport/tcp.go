@@ -76,17 +76,17 @@ func (o TCPOptions) withDefaults() TCPOptions {
 func (o TCPOptions) Validate() error {
 	var faults []error
 	if o.Address == "" {
-		faults = append(faults, errors.New("Address: expected host:port, found nothing"))
+		faults = append(faults, errors.New("expected an Address of the form host:port, found none"))
 	}
 	d := o.withDefaults()
 	if d.HandshakeTimeout < 0 || d.Timeout < 0 || d.PingInterval < 0 || d.RedialMin < 0 || d.MaxHandshakes < 0 {
 		faults = append(faults, errors.New("expected no negative time or number"))
 	}
 	if d.PingInterval > d.Timeout/2 {
-		faults = append(faults, fmt.Errorf("PingInterval: expected at most half of Timeout (%v), found %v", d.Timeout, d.PingInterval))
+		faults = append(faults, fmt.Errorf("expected a PingInterval of at most half of Timeout (%v), found %v", d.Timeout, d.PingInterval))
 	}
 	if d.RedialMin > d.RedialMax {
-		faults = append(faults, fmt.Errorf("RedialMin: expected at most RedialMax (%v), found %v", d.RedialMax, d.RedialMin))
+		faults = append(faults, fmt.Errorf("expected a RedialMin of at most RedialMax (%v), found %v", d.RedialMax, d.RedialMin))
 	}
 	if len(faults) == 0 {
 		return nil
