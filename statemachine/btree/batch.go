@@ -73,7 +73,7 @@ func (b *batch) Put(key, value []byte, lease uint64) (statemachine.Item, error) 
 	it := b.engine.table.get(key)
 	fresh := it == nil
 	if fresh {
-		it = &item{key: bytes.Clone(key)}
+		it = newItem(key)
 	} else if was := it.live(); was != nil {
 		v.create, v.count = was.create, was.count+1
 	}

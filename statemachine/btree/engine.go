@@ -34,6 +34,9 @@ func New() *Engine {
 
 // Begin starts a batch. It panics when one is open already.
 func (e *Engine) Begin() statemachine.Batch {
+	if e.closed.Load() {
+		return &batch{engine: e} // every use of it says ErrClosed
+	}
 	if e.batch != nil {
 		panic("btree: Begin while a batch is open")
 	}

@@ -110,7 +110,7 @@ func (e *Engine) restore(src statemachine.ChunkSource) error {
 			return err
 		}
 		if it == nil || !bytes.Equal(it.key, ev.Item.Key) {
-			it = &item{key: bytes.Clone(ev.Item.Key)}
+			it = newItem(ev.Item.Key)
 			e.table.add(it)
 			e.order.add(it)
 		}

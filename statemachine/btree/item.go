@@ -8,9 +8,12 @@ import (
 
 // item is a key and the chain of its versions.
 type item struct {
-	key    []byte
+	key    []byte // never nil, so that it can be a bound of a walk
 	newest atomic.Pointer[version]
 }
+
+// newItem makes an item without a version, with a copy of the key.
+func newItem(key []byte) *item { return &item{key: append(make([]byte, 0, len(key)), key...)} }
 
 // version is one change of a key. All but older is fixed before the version can be reached by a reader.
 type version struct {
