@@ -89,8 +89,16 @@ func (c *content) fits(off, n int64, left uint64) int64 {
 	return n
 }
 
-// writeAt writes the buffers one after the other.
+// writeAt writes the first n bytes of the buffers, one after the other.
 func (c *content) writeAt(bufs [][]byte, off, n int64) {
+	c.fill(bufs, off, n)
+	if n > 0 && off+n > c.size {
+		c.setSize(off + n)
+	}
+}
+
+// fill is writeAt without regard to the length.
+func (c *content) fill(bufs [][]byte, off, n int64) {
 	if n == 0 {
 		return
 	}
@@ -103,35 +111,30 @@ func (c *content) writeAt(bufs [][]byte, off, n int64) {
 		b = b[:min(int64(len(b)), n)]
 		n -= int64(copy(to, b))
 		to = to[len(b):]
-		off += int64(len(b))
 	}
 	for i := first; i < end; i++ {
 		c.put(i, (*sector)(block[(i-first)*SectorSize:]))
-	}
-	if off > c.size {
-		c.setSize(off)
 	}
 }
 
 // zeroed is what every sector that was zeroed shares.
 var zeroed = new(sector)
 
-// zeroAt writes zeros.
+// zeroAt writes n zeros.
 func (c *content) zeroAt(off, n int64) {
-	end := off + n
-	if rest := -off & (SectorSize - 1); rest != 0 {
-		rest = min(rest, n)
-		c.writeAt([][]byte{zeroed[:rest]}, off, rest)
-		off += rest
-	}
-	if off >= end {
+	if n == 0 {
 		return
+	}
+	end := off + n
+	if head := min(n, -off&(SectorSize-1)); head > 0 {
+		c.fill([][]byte{zeroed[:]}, off, head)
+		off += head
 	}
 	c.own(sectors(end))
 	for ; end-off >= SectorSize; off += SectorSize {
 		c.put(int(off/SectorSize), zeroed)
 	}
-	c.writeAt([][]byte{zeroed[:end-off]}, off, end-off)
+	c.fill([][]byte{zeroed[:]}, off, end-off)
 	if end > c.size {
 		c.setSize(end)
 	}
@@ -184,7 +187,7 @@ func (c *content) truncate(size int64) {
 	}
 	if size < c.size {
 		keep := sectors(size)
-		c.own(0)
+		c.own(keep)
 		if in := int(size % SectorSize); in != 0 && c.at(keep-1) != nil {
 			s := new(sector)
 			copy(s[:in], c.now[keep-1][:])

@@ -97,7 +97,7 @@ func (w *wreck) salvage(n *inode) *inode {
 // keeps decides whether a pending change of a directory survives.
 func (w *wreck) keeps(dir *inode, c *change) bool {
 	other := c.needs != nil && slices.Contains(c.dir.pending, c.needs)
-	if other && c.gone.isDir() {
+	if other && c.needs.neededBy != nil {
 		return w.keeps(c.dir, c.needs)
 	}
 	if other && !w.keeps(c.dir, c.needs) {

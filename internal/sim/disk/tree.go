@@ -78,15 +78,18 @@ func (n *inode) sync() {
 	}
 }
 
-// force makes one pending change durable out of turn. What earlier changes set under the same name is superseded by it.
+// force makes one pending change durable out of turn. It supersedes what earlier changes did to the same names.
 func (n *inode) force(c *change) {
 	at := slices.Index(n.pending, c)
 	if at < 0 {
 		return // synced already
 	}
 	for _, p := range n.pending[:at] {
-		if p.set == c.set {
+		if p.set == c.set || p.set == c.unset {
 			p.set, p.node = "", nil
+		}
+		if p.unset == c.set || p.unset == c.unset {
+			p.unset, p.gone = "", nil
 		}
 	}
 	n.pending = slices.Delete(n.pending, at, at+1)
