@@ -115,11 +115,15 @@ func (s *Store) reread(f fs.File, name string, m Meta) (*sink, error) {
 	for number := uint32(0); number < m.Chunks; number++ {
 		var c Chunk
 		if c, buf, err = readChunk(f, full, size, k.off, k.seed, number, buf); err != nil {
-			return k, nil // The rest did not get here, or not in one piece: it is fetched.
+			break // The rest did not get here, or not in one piece: it is fetched.
 		}
 		if err := k.put(c); err != nil {
 			return nil, err
 		}
+	}
+	// What follows is of no use, and growing the file again makes its length part of the next flush.
+	if err := f.Truncate(k.off); err != nil {
+		return nil, err
 	}
 	return k, nil
 }
