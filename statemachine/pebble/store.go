@@ -1,0 +1,189 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Store is a Pebble store that engines share. Its methods may be called from any goroutine.
+type Store struct {
+	health *health
+	db     *pebble.DB
+	wake   chan struct{} // something was flushed or compacted
+	sweep  chan struct{} // there may be history to remove
+	loops  sync.WaitGroup
+
+	// life is read-locked by whoever uses db and locked for good by Close. A failed TryRLock means that the store closes.
+	life sync.RWMutex
+
+	mu      sync.Mutex
+	engines map[place]*Engine // the open ones
+	closed  bool
+}
+
+// place names a namespace.
+type place struct{ group, epoch uint64 }
+
+// Open opens the store in a directory, which is made if there is none; no other store may have it open. It reads what was
+// durable when the store was last closed or the process ended. Damage that shows is a *CorruptionError.
+func Open(dir string, opts Options) (*Store, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, fmt.Errorf("statemachine/pebble: options: %w", err)
+	}
+	opts = opts.withDefaults()
+	s := &Store{
+		health:  newHealth(dir, opts),
+		wake:    make(chan struct{}, 1),
+		sweep:   make(chan struct{}, 1),
+		engines: make(map[place]*Engine),
+	}
+	var opened atomic.Bool
+	fs := &disk{FS: opts.FS, health: s.health, opened: opened.Load}
+	listener := s.health.listener(func() { notify(s.wake) })
+	db, err := pebble.Open(dir, opts.pebbleOptions(fs, s.health, listener))
+	if err != nil {
+		if isCorruption(err) {
+			return nil, s.health.corrupt("", err)
+		}
+		return nil, fmt.Errorf("statemachine/pebble: open %s: %w", dir, err)
+	}
+	opened.Store(true)
+	s.db = db
+	s.loops.Add(2)
+	go s.follow()
+	go s.sweepLoop()
+	return s, nil
+}
+
+// notify makes sure that the one who reads c looks again.
+func notify(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// enter begins a use of db, to be ended by leave.
+func (s *Store) enter() error {
+	if !s.life.TryRLock() {
+		return ErrClosed
+	}
+	if s.health.isClosing() {
+		s.leave()
+		return ErrClosed
+	}
+	return nil
+}
+
+func (s *Store) leave() { s.life.RUnlock() }
+
+// Engine opens the engine of a group and epoch; a namespace that does not exist is an empty engine. It fails with ErrInUse
+// while another Engine has it open, with ErrIncomplete, ErrClosed or ErrFailed. The caller closes the engine.
+func (s *Store) Engine(group, epoch uint64) (*Engine, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	at := place{group, epoch}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.engines[at] != nil {
+		return nil, fmt.Errorf("%w: group %d, epoch %d", ErrInUse, group, epoch)
+	}
+	e := newEngine(s, at)
+	if err := e.load(); err != nil {
+		return nil, err
+	}
+	s.engines[at] = e
+	notify(s.sweep)
+	return e, nil
+}
+
+// open gives the open engines.
+func (s *Store) open() []*Engine {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	engines := make([]*Engine, 0, len(s.engines))
+	for _, e := range s.engines {
+		engines = append(engines, e)
+	}
+	return engines
+}
+
+// Drop removes the namespace of a group and epoch; it is no error when there is nothing. It fails with ErrInUse while an engine,
+// a view or an image of it is open. The removal becomes durable with the next flush; until then a crash undoes it.
+func (s *Store) Drop(group, epoch uint64) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.engines[place{group, epoch}] != nil {
+		return fmt.Errorf("%w: group %d, epoch %d", ErrInUse, group, epoch)
+	}
+	ns := makeNamespace(group, epoch)
+	if err := s.health.err(); err != nil {
+		return err
+	}
+	return s.health.check(s.db.DeleteRange(ns, ns.table(tableEnd), pebble.NoSync))
+}
+
+// Epochs gives the epochs of a group at which something is kept, in ascending order.
+func (s *Store) Epochs(group uint64) ([]uint64, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	prefix := appendNumber(nil, group)
+	// No epoch takes more than 8 bytes, so 9 is behind the last.
+	iter, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: append(prefix[:len(prefix):len(prefix)], 9)})
+	if err != nil {
+		return nil, s.health.check(err)
+	}
+	var epochs []uint64
+	for ok := iter.First(); ok; {
+		epoch, _, valid := takeNumber(iter.Key()[len(prefix):])
+		if !valid {
+			err = s.health.corrupt("", fmt.Errorf("key %x: %w", iter.Key(), errRecord))
+			break
+		}
+		epochs = append(epochs, epoch)
+		ok = iter.SeekGE(makeNamespace(group, epoch).table(tableEnd))
+	}
+	if err = errors.Join(err, s.health.check(iter.Close())); err != nil {
+		return nil, err
+	}
+	return epochs, nil
+}
+
+// Close flushes and closes the store and its engines. A Commit or Flush that waits for the disk returns ErrClosed; open views
+// and images get ErrClosed, and Close waits until they are closed. No batch may be in use otherwise.
+//
+// It reports what kept the last commits from being flushed (ErrNoSpace, ErrFailed); the store is closed all the same, and what is
+// behind each engine's Durable must be applied again. A second call returns ErrClosed.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	s.closed = true
+	s.mu.Unlock()
+
+	close(s.health.closing)
+	s.loops.Wait()
+	for _, e := range s.open() {
+		_ = e.Close()
+	}
+	s.life.Lock() // never unlocked
+	err := s.flush(nil)
+	if closeErr := s.db.Close(); err == nil && closeErr != nil && s.health.err() == nil {
+		err = fmt.Errorf("statemachine/pebble: close %s: %w", s.health.dir, closeErr)
+	}
+	return err
+}
