@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/ledgerkv/ledgerkv/internal/fs"
 	"github.com/ledgerkv/ledgerkv/internal/sim/disk"
 	"github.com/ledgerkv/ledgerkv/node"
 	"github.com/ledgerkv/ledgerkv/node/transport"
@@ -26,6 +27,8 @@ type Options struct {
 	// Machines gives a node's machines for a group; nil, or a nil result, for a log-only group. It is asked once for each node and group, so
 	// that what it returns can outlive the node's crashes, as a disk does. crashed is called at each power cut.
 	Machines func(server int, group raft.GroupID) (factory statemachine.Factory, crashed func(random *rand.Rand))
+	// FS stands between a node and its disk, for a test that wants the disk to lie. Default: nothing does.
+	FS func(*disk.Disk) fs.FS
 	// Logger receives what the nodes log. Default: nothing is kept.
 	Logger *slog.Logger
 }
@@ -37,18 +40,25 @@ type Cluster struct {
 	clock   clock
 	network *transport.ManualNetwork
 	servers []*Server
+	// votes holds every vote that has left a node, and violation the first law seen broken.
+	votes     map[ballot]raft.NodeID
+	leaders   map[ballot]raft.NodeID
+	violation error
 	// Steps counts what has happened: turns, frames, ticks.
 	Steps int
+	// cutTogether: when one server loses power, all do.
+	cutTogether bool
 }
 
 // Server is a machine with a disk, on which a node runs or does not.
 type Server struct {
-	cluster  *Cluster
-	number   int
-	disk     *disk.Disk
-	node     *node.Node // nil while it is down
-	machines map[raft.GroupID]machines
-	boots    uint64
+	cluster   *Cluster
+	number    int
+	disk      *disk.Disk
+	node      *node.Node // nil while it is down
+	transport transport.Transport
+	machines  map[raft.GroupID]machines
+	boots     uint64
 	// Err is why the node could not be started again, other than by a power cut during the start.
 	Err error
 }
@@ -68,7 +78,11 @@ func NewCluster(opts Options) *Cluster {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
-	c := &Cluster{opts: opts, random: rand.New(rand.NewPCG(opts.Seed, 1)), network: transport.NewManualNetwork(opts.Seed)}
+	if opts.FS == nil {
+		opts.FS = func(d *disk.Disk) fs.FS { return d }
+	}
+	c := &Cluster{opts: opts, random: rand.New(rand.NewPCG(opts.Seed, 1)), network: transport.NewManualNetwork(opts.Seed),
+		votes: map[ballot]raft.NodeID{}, leaders: map[ballot]raft.NodeID{}}
 	for i := range opts.Nodes {
 		s := &Server{cluster: c, number: i, disk: disk.New(opts.Seed*1000 + uint64(i)), machines: map[raft.GroupID]machines{}}
 		for _, g := range opts.Groups {
@@ -108,16 +122,17 @@ func (s *Server) Start() error {
 	for _, x := range c.servers {
 		peers = append(peers, node.Peer{ID: x.ID(), Address: "memory:" + string(x.ID())})
 	}
-	t := c.network.Transport(s.ID())
+	t := &observer{c.network.Transport(s.ID()), s.ID(), c.votes, &c.violation}
 	n, err := node.Open(node.Options{
-		Dir: "data", ID: s.ID(), Peers: peers, Transport: t, FS: s.disk, Clock: &c.clock, Owners: 1, Manual: true, Logger: c.opts.Logger.With("node", s.ID()),
-		Seed: c.opts.Seed*1_000_003 + uint64(s.number)*1009 + s.boots,
+		Dir: "data", ID: s.ID(), Peers: peers, Transport: t, FS: c.opts.FS(s.disk), Clock: &c.clock, Owners: 1, Manual: true, Logger: c.opts.Logger.With("node", s.ID()),
+		Hooks: node.Hooks{RoleChanged: s.roleChanged},
+		Seed:  c.opts.Seed*1_000_003 + uint64(s.number)*1009 + s.boots,
 	})
 	if err == nil {
 		err = s.openGroups(n)
 	}
 	if err == nil {
-		s.node = n
+		s.node, s.transport = n, t
 		return nil
 	}
 	err = errors.Join(err, ignoreCrash(t.Close()))
@@ -133,6 +148,19 @@ func ignoreCrash(err error) error {
 		return nil
 	}
 	return err
+}
+
+// roleChanged checks that a term has one leader.
+func (s *Server) roleChanged(group node.GroupID, _ string, r node.RoleState) {
+	c := s.cluster
+	if r.Role != raft.Leader {
+		return
+	}
+	b := ballot{group: group, term: r.Term}
+	if before, known := c.leaders[b]; known && before != s.ID() && c.violation == nil {
+		c.violation = fmt.Errorf("sim: %s and %s both lead group %d in term %d", before, s.ID(), group, r.Term)
+	}
+	c.leaders[b] = s.ID()
 }
 
 func (s *Server) openGroups(n *node.Node) error {
@@ -161,7 +189,7 @@ func (s *Server) PowerCut() {
 func (s *Server) down() {
 	s.disk.Halt()
 	s.node = nil
-	s.cluster.network.Detach(s.ID())
+	ignoreCrash(s.transport.Close())
 }
 
 // Step makes one thing happen, drawn from the seed: a loop that was woken turns, or a frame arrives; when there is neither, time passes.
@@ -212,6 +240,17 @@ func (c *Cluster) collapse() {
 	for _, s := range c.servers {
 		if s.node != nil && s.disk.Crashed() {
 			s.PowerCut()
+			if c.cutTogether {
+				c.cutAll()
+			}
+		}
+	}
+}
+
+func (c *Cluster) cutAll() {
+	for _, s := range c.servers {
+		if s.node != nil {
+			s.PowerCut()
 		}
 	}
 }
@@ -223,12 +262,32 @@ func (c *Cluster) Run(what string, limit time.Duration, done func() bool) error 
 		if c.clock.now > end {
 			return fmt.Errorf("sim: seed %d: still waiting for %s after %s of virtual time", c.opts.Seed, what, limit)
 		}
-		for _, s := range c.servers {
-			if s.Err != nil {
-				return s.Err
-			}
+		if err := c.Violation(); err != nil {
+			return err
 		}
 		c.Step()
+	}
+	return nil
+}
+
+// Violation is the first thing that went wrong for good: a law broken, a replica that stopped though nothing was wrong with its disk, a node that
+// could not start again. nil while all is well.
+func (c *Cluster) Violation() error {
+	if c.violation != nil {
+		return c.violation
+	}
+	for _, s := range c.servers {
+		if s.Err != nil {
+			return s.Err
+		}
+		if s.node == nil || s.disk.Crashed() {
+			continue
+		}
+		for _, g := range s.node.Groups() {
+			if err := g.Role().Err; err != nil {
+				return fmt.Errorf("sim: %s: %w", s.ID(), err)
+			}
+		}
 	}
 	return nil
 }

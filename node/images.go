@@ -1,0 +1,345 @@
+package node
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ledgerkv/ledgerkv/node/transport"
+	"github.com/ledgerkv/ledgerkv/raft"
+	"github.com/ledgerkv/ledgerkv/snapshot"
+	"github.com/ledgerkv/ledgerkv/statemachine"
+)
+
+// imageState is what a replica has to do with images.
+type imageState struct {
+	// store holds this replica's images; nil in a log-only group.
+	store *snapshot.Store
+	// current is the machine in force, nil in a log-only group. The applier replaces it, any goroutine reads it.
+	current atomic.Pointer[current]
+	// making: an image is being written. wanted: one is needed though none is due.
+	making, wanted atomic.Bool
+	// sending is the lowest index of the images on their way to peers, 0 when there is none. Images loop.
+	sending atomic.Uint64
+	// swap is an installed image that waits for the applier to take it over.
+	swap atomic.Pointer[swap]
+	// lastIndex and lastEnd are those of the newest image, for the triggers. Any goroutine.
+	lastIndex, lastEnd atomic.Uint64
+}
+
+type current struct{ machine statemachine.Machine }
+
+// images is the loop that makes, sends, fetches and installs images, a step at a time.
+type images struct {
+	node    *Node
+	loop    *Loop
+	offers  *snapshot.Offers
+	fetches *snapshot.Fetches
+
+	mu     sync.Mutex
+	events []func() // bounded by what can be under way: a few for each group and peer, and the frames of the fetch windows
+
+	// Images loop only from here on.
+	makings []*making
+	// offered is what is on its way, by group, in the order of offering.
+	offered []offered
+}
+
+type offered struct {
+	peer  raft.NodeID
+	group raft.GroupID
+	index raft.Index
+}
+
+// making is an image that is being written.
+type making struct {
+	replica *replica
+	machine statemachine.Machine
+	image   statemachine.Image
+	writer  *snapshot.Writer
+}
+
+func newImages(n *Node) *images {
+	m := &images{node: n}
+	m.offers = snapshot.NewOffers(snapshot.OffersOptions{Boot: n.boot, BytesPerSecond: uint64(n.opts.ImageBytesPerSecond)})
+	m.fetches = snapshot.NewFetches(snapshot.FetchesOptions{}, m.target)
+	m.loop = newLoop("images", m.turn)
+	return m
+}
+
+// post runs f on the images loop, some time later. Any goroutine.
+func (m *images) post(f func()) {
+	m.mu.Lock()
+	m.events = append(m.events, f)
+	m.mu.Unlock()
+	m.loop.notify()
+}
+
+// turn takes in what has happened, writes one chunk of each image that is being made, and sends what is due.
+func (m *images) turn() (more bool) {
+	m.mu.Lock()
+	events := m.events
+	m.events = nil
+	m.mu.Unlock()
+	for _, f := range events {
+		f()
+	}
+	for i := 0; i < len(m.makings); {
+		if m.advance(m.makings[i]) {
+			i++
+		} else {
+			m.makings = append(m.makings[:i], m.makings[i+1:]...)
+		}
+	}
+	now := m.node.opts.Clock.Monotonic()
+	again := m.serve(now)
+	return len(m.makings) > 0 || again
+}
+
+// serve sends and takes in what the transfers under way call for.
+func (m *images) serve(now raft.Monotonic) (more bool) {
+	out := m.offers.Turn(now)
+	for _, s := range out.Sent {
+		m.sent(s)
+	}
+	in := m.fetches.Turn(now)
+	for _, a := range in.Arrived {
+		m.arrived(a)
+	}
+	for _, f := range in.Failed {
+		m.node.opts.Logger.Warn("an image from a peer came to nothing", "peer", f.From, "image", f.Meta, "err", f.Err)
+	}
+	for _, f := range append(out.Frames, in.Frames...) {
+		frame := transport.Frame{Kind: transport.KindImage, Head: f.Head, Body: [][]byte{f.Body}}
+		if err := m.node.transport.Send(f.To, transport.Image, []transport.Frame{frame}); err != nil {
+			m.offers.Unreachable(f.To)
+			m.fetches.Unreachable(f.To)
+		}
+	}
+	return len(out.Frames) > 0 && out.Wake != 0 && out.Wake <= now
+}
+
+// target tells the receiving side where a group's images go.
+func (m *images) target(group raft.GroupID) (snapshot.Target, bool) {
+	r := m.node.replica(group)
+	if r == nil || r.failed() {
+		return snapshot.Target{}, false
+	}
+	return snapshot.Target{Identity: r.imageIdentity(), Store: r.images.store}, true
+}
+
+// receive hands a peer's frame to the side that it is for. Receiver.
+func (m *images) receive(from raft.NodeID, head, body []byte) {
+	m.post(func() {
+		now := m.node.opts.Clock.Monotonic()
+		var err error
+		if snapshot.ForOffers(head) {
+			err = m.offers.Handle(now, from, head)
+		} else {
+			err = m.fetches.Handle(now, from, head, body)
+		}
+		if err != nil {
+			m.node.opts.Logger.Warn("dropped an image frame that could not be understood", "peer", from, "err", err)
+		}
+	})
+}
+
+// disconnected gives up what was on its way to and from a peer. Receiver.
+func (m *images) disconnected(peer raft.NodeID) {
+	m.post(func() {
+		m.offers.Unreachable(peer)
+		m.fetches.Unreachable(peer)
+	})
+}
+
+// offer begins to send a peer the newest image, or, in a log-only group, the base. Any loop.
+func (m *images) offer(r *replica, to raft.NodeID) {
+	m.post(func() {
+		o, err := r.newOffer(to)
+		if err != nil {
+			r.log.Warn("no image to send", "peer", to, "err", err)
+			r.images.wanted.Store(true)
+			m.node.applier.work.add(r)
+			m.tellSent(r, to, raft.EntryID{}, false)
+			return
+		}
+		m.offered = append(m.offered, offered{to, r.opts.ID, o.Meta.Base.ID.Index})
+		m.noteSending(r)
+		m.offers.Offer(o)
+	})
+}
+
+var errNoImage = errors.New("there is no image at or above the base yet; one is being made")
+
+func (r *replica) newOffer(to raft.NodeID) (snapshot.Offer, error) {
+	base, term := r.ledger.Base(), r.roles.load().Term
+	o := snapshot.Offer{Peer: to, Term: term}
+	if r.images.store == nil {
+		o.Meta = snapshot.BaseOnly(r.imageIdentity(), base)
+		return o, nil
+	}
+	meta, ok := r.images.store.Newest()
+	if !ok || meta.Base.ID.Index < base.ID.Index {
+		return o, errNoImage
+	}
+	source, err := r.images.store.Open(meta)
+	if err != nil {
+		return o, err
+	}
+	o.Meta, o.Source = meta, source
+	return o, nil
+}
+
+// sent ends an offer.
+func (m *images) sent(s snapshot.Sent) {
+	r := m.node.replica(s.Group)
+	for i, o := range m.offered {
+		if o.peer == s.Peer && o.group == s.Group {
+			m.offered = append(m.offered[:i], m.offered[i+1:]...)
+			break
+		}
+	}
+	m.noteSending(r)
+	if s.Err != nil {
+		r.log.Warn("an image did not reach its peer", "peer", s.Peer, "image", s.ID, "err", s.Err)
+	}
+	m.tellSent(r, s.Peer, s.ID, s.Err == nil)
+}
+
+func (m *images) tellSent(r *replica, peer raft.NodeID, id raft.EntryID, ok bool) {
+	r.tell(func(r *replica) { r.core.ImageSent(peer, id, ok) })
+}
+
+// noteSending keeps the log above what is on its way: a peer that has just taken an image in must find what follows.
+func (m *images) noteSending(r *replica) {
+	lowest := raft.Index(0)
+	for _, o := range m.offered {
+		if o.group == r.opts.ID && (lowest == 0 || o.index < lowest) {
+			lowest = o.index
+		}
+	}
+	r.images.sending.Store(uint64(lowest))
+}
+
+// arrived tells the core of an image that is here in full, or of a base.
+func (m *images) arrived(a snapshot.Arrival) {
+	r := m.node.replica(a.Group)
+	in := inbound{message: raft.Message{Type: raft.MsgImage, From: a.From, To: m.node.opts.ID, Term: a.Term, Image: &raft.ImageMeta{Base: a.Meta.Base}}}
+	if r.inbox.push(in) {
+		r.owner.work.add(r)
+	}
+}
+
+// advance writes the next chunk of an image, or finishes it, and reports whether there is more to do.
+func (m *images) advance(k *making) (more bool) {
+	chunk, err := k.image.Next()
+	if err == nil {
+		err = k.writer.Chunk(chunk)
+		if err == nil {
+			return true
+		}
+	}
+	r := k.replica
+	if err == io.EOF {
+		err = m.finish(k)
+	}
+	if err != nil {
+		k.writer.Abort()
+		r.log.Error("an image could not be made; the log is kept", "err", err)
+	}
+	m.end(k)
+	return false
+}
+
+// end lets go of what an image was made from, and lets the next one begin.
+func (m *images) end(k *making) {
+	if err := k.image.Close(); err != nil {
+		k.replica.log.Error("closing the source of an image", "err", err)
+	}
+	k.replica.images.making.Store(false)
+	m.node.applier.work.add(k.replica)
+}
+
+// finish makes the image durable, then the machine, and only then lets the log behind it go.
+func (m *images) finish(k *making) error {
+	meta, err := k.writer.Commit()
+	if err != nil {
+		return err
+	}
+	r := k.replica
+	if err := k.machine.Flush(); err != nil {
+		return err
+	}
+	if err := r.images.store.Retain(r.opts.KeepImages); err != nil {
+		r.log.Warn("removing old images", "err", err)
+	}
+	r.noteImage(meta.Base)
+	r.tell(func(r *replica) {
+		r.removeHead()
+		r.proposeTrim()
+	})
+	return nil
+}
+
+// noteImage says that this replica can start again from an image (and its machine is durable as far).
+func (r *replica) noteImage(b raft.Base) {
+	if uint64(b.ID.Index) > r.images.lastIndex.Load() {
+		r.images.lastIndex.Store(uint64(b.ID.Index))
+		r.images.lastEnd.Store(uint64(b.Position))
+	}
+}
+
+func (r *replica) imageIdentity() snapshot.Identity {
+	return snapshot.Identity{Cluster: r.node.identity.cluster, Group: r.opts.ID, Incarnation: incarnation}
+}
+
+// considerImage begins an image when the log has grown enough since the last one. Applier.
+func (r *replica) considerImage() {
+	s := &r.images
+	if r.apply.machine == nil || s.making.Load() || r.failed() {
+		return
+	}
+	applied := r.applied.load()
+	due := applied-s.lastIndex.Load() >= r.opts.ImageEveryEntries || r.appliedEnd.load()-s.lastEnd.Load() >= r.opts.ImageEveryBytes
+	if !due && !s.wanted.Load() || applied == s.lastIndex.Load() {
+		return
+	}
+	s.wanted.Store(false)
+	if err := r.beginImage(raft.Index(applied)); err != nil {
+		r.log.Error("an image could not be begun; the log is kept", "err", err)
+	}
+}
+
+func (r *replica) beginImage(applied raft.Index) error {
+	base, err := r.ledger.BaseAt(applied)
+	if err != nil {
+		return err
+	}
+	machine := r.apply.machine
+	image, err := machine.Image()
+	if err != nil {
+		return err
+	}
+	r.images.making.Store(true)
+	r.node.images.post(func() {
+		writer, err := r.images.store.Create(base)
+		if err != nil {
+			r.log.Error("an image could not be begun; the log is kept", "err", err)
+			r.node.images.end(&making{replica: r, image: image})
+			return
+		}
+		r.node.images.makings = append(r.node.images.makings, &making{r, machine, image, writer})
+	})
+	return nil
+}
+
+// close gives up what is under way. Every loop has ended.
+func (m *images) close() {
+	for _, k := range m.makings {
+		k.writer.Abort()
+		k.image.Close()
+	}
+	m.offers.Close()
+	m.fetches.Close()
+}

@@ -1,0 +1,134 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ledgerkv/ledgerkv/ledger"
+	"github.com/ledgerkv/ledgerkv/raft"
+	"github.com/ledgerkv/ledgerkv/snapshot"
+	"github.com/ledgerkv/ledgerkv/statemachine"
+)
+
+// The installation of an image goes through the loops one after the other: the owner asks for it, the images loop fills a new machine and a new
+// ledger aside, the syncer flips the group file, the applier changes machines, and the owner tells the core. A crash before the flip leaves
+// the old set, after it the new one.
+
+// swap is a machine that was filled from an image, in force from the flip on, on its way to the applier.
+type swap struct {
+	base    raft.Base
+	machine statemachine.Machine // nil in a log-only group
+	old     statemachine.Place
+}
+
+// install begins to replace the log and the machine of a group. Owner.
+func (m *images) install(r *replica, base raft.Base) {
+	m.post(func() {
+		reset, next, err := m.prepare(r, base)
+		if err != nil {
+			r.log.Error("an image could not be installed; the log and the machine stay as they were", "image", base.ID, "err", err)
+			r.tell(func(r *replica) { r.core.Installed(base, false) })
+			return
+		}
+		r.units.push(unit{job: func() error { return r.flip(reset, next) }})
+		r.node.syncer.work.add(r)
+	})
+}
+
+// prepare makes the new machine and the new ledger, both durable, beside those in force. Images loop.
+func (m *images) prepare(r *replica, base raft.Base) (*ledger.Reset, *swap, error) {
+	next := &swap{base: base, old: r.place(r.ledger.EngineEpoch())}
+	if r.opts.Factory != nil {
+		machine, err := r.openFrom(base, r.place(next.old.Epoch+1))
+		if err != nil {
+			return nil, nil, err
+		}
+		next.machine = machine
+	}
+	reset, err := r.ledger.PrepareReset(base)
+	if err != nil && next.machine != nil {
+		err = errors.Join(err, next.machine.Close())
+	}
+	return reset, next, err
+}
+
+// openFrom fills the machine at a new place from the image that ends at base.
+func (r *replica) openFrom(base raft.Base, place statemachine.Place) (statemachine.Machine, error) {
+	if err := r.opts.Factory.Drop(place); err != nil { // what an earlier attempt has left
+		return nil, fmt.Errorf("dropping the machine's epoch %d: %w", place.Epoch, err)
+	}
+	for _, meta := range r.images.store.List() {
+		if meta.Base.ID != base.ID {
+			continue
+		}
+		machine, err := r.opts.Factory.Open(place)
+		if err != nil {
+			return nil, fmt.Errorf("opening the machine: %w", err)
+		}
+		if err := r.restore(machine, meta); err != nil {
+			return nil, errors.Join(err, machine.Close(), r.opts.Factory.Drop(place))
+		}
+		return machine, nil
+	}
+	return nil, fmt.Errorf("%w: image %s", snapshot.ErrNotFound, base.ID)
+}
+
+// flip makes the new set the one in force. Syncer.
+func (r *replica) flip(reset *ledger.Reset, next *swap) error {
+	epoch := next.old.Epoch
+	if next.machine != nil {
+		epoch++
+	}
+	if err := r.ledger.CommitReset(reset, epoch); err != nil {
+		return err
+	}
+	r.images.swap.Store(next)
+	r.node.applier.work.add(r)
+	return nil
+}
+
+// takeSwap changes machines. Applier.
+func (r *replica) takeSwap() {
+	next := r.images.swap.Swap(nil)
+	if next == nil {
+		return
+	}
+	if next.machine != nil {
+		old := r.apply.machine
+		r.apply.machine, r.apply.reader = next.machine, r.ledger.Reader(next.base.ID.Index+1)
+		r.images.current.Store(&current{next.machine})
+		r.noteImage(next.base)
+		r.node.images.post(func() { r.node.images.retire(r, old, next.old) })
+	}
+	r.applied.raise(uint64(next.base.ID.Index))
+	r.appliedEnd.raise(uint64(next.base.Position))
+	for _, w := range r.waiting.upTo(next.base.ID.Index, nil) {
+		w.pending.complete(Proposed{}, uncertain(errReplaced))
+	}
+	r.readWaiting.upTo(next.base.ID.Index)
+	r.tell(func(r *replica) { r.installed(next.base) })
+}
+
+// retire closes a machine that is no longer in force and gives up the image that is being made of it. It runs behind everything that the
+// applier has asked for before, on the loop that reads machines' images.
+func (m *images) retire(r *replica, old statemachine.Machine, place statemachine.Place) {
+	for i, k := range m.makings {
+		if k.machine == old {
+			k.writer.Abort()
+			m.end(k)
+			m.makings = append(m.makings[:i], m.makings[i+1:]...)
+			break
+		}
+	}
+	if err := errors.Join(old.Close(), r.opts.Factory.Drop(place)); err != nil {
+		r.log.Warn("removing the machine that an image has replaced", "err", err)
+	}
+}
+
+// installed tells the core that its log is now the image's base. Owner.
+func (r *replica) installed(base raft.Base) {
+	r.unsynced, r.trims = nil, nil
+	r.synced.Store(uint64(base.ID.Index))
+	r.core.Installed(base, true)
+	r.log.Info("installed an image", "at", base.ID)
+}

@@ -1,0 +1,327 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ledgerkv/ledgerkv/node/transport"
+	"github.com/ledgerkv/ledgerkv/raft"
+)
+
+// FormatVersion is the entry format that this program writes and the highest it reads.
+const FormatVersion = 1
+
+// Node is one process's part of a cluster: its loops and the groups they serve.
+type Node struct {
+	opts      Options
+	boot      uint64
+	seed      *rand.Rand // guarded by groupsMu
+	transport transport.Transport
+	lock      io.Closer
+
+	owners      []*owner
+	syncer      *syncer
+	applier     *applier
+	provisioner *provisioner
+	images      *images
+	// peers are the other members, by id; fixed.
+	peers map[raft.NodeID]*peer
+	loops []*Loop
+
+	// running: the node is admitted and its groups take part.
+	running atomic.Bool
+	ticks   atomic.Uint64
+
+	identityMu sync.Mutex
+	identity   *identity
+	linksUp    map[raft.NodeID]bool
+	refusals   map[raft.NodeID]string
+
+	groupsMu sync.Mutex
+	groups   atomic.Pointer[groupTable] // replaced as a whole under groupsMu
+	closed   bool
+
+	stop    chan struct{}
+	stopped sync.WaitGroup
+}
+
+// groupTable is an immutable view of a node's groups.
+type groupTable struct {
+	byID  map[raft.GroupID]*replica
+	order []*replica // by id
+	owned [][]*replica
+}
+
+// peer is another member: its links.
+type peer struct {
+	address       string
+	control, bulk *link
+}
+
+// Open opens a node: its directory, its loops, its port. Groups are opened on it by OpenGroup. A node with a new directory takes part in
+// nothing until every initial member has recognised it (docs/format.md, "Node file"). It fails, and changes nothing, when the directory
+// is in use, belongs to another node or cluster, or is of a format that this program does not know.
+func Open(opts Options) (*Node, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	opts.setDefaults()
+	if opts.Seed == 0 {
+		opts.Seed = rand.Uint64()
+	}
+	if err := opts.FS.MkdirAll(opts.Dir); err != nil {
+		return nil, fmt.Errorf("node: making %s: %w", opts.Dir, err)
+	}
+	lock, err := opts.FS.Lock(path.Join(opts.Dir, "LOCK"))
+	if err != nil {
+		return nil, fmt.Errorf("node: %s is in use by another process: %w", opts.Dir, err)
+	}
+	n, err := open(opts, lock)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return n, nil
+}
+
+func open(opts Options, lock io.Closer) (*Node, error) {
+	rng := rand.New(rand.NewPCG(opts.Seed, 0))
+	fresh := randomUUID
+	if opts.Manual {
+		fresh = func() (u UUID) {
+			for i := range u {
+				u[i] = byte(rng.Uint32())
+			}
+			return u
+		}
+	}
+	id, err := loadIdentity(opts.FS, opts.Dir, ClusterID(opts.Cluster), opts.ID, fresh)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{opts: opts, boot: rng.Uint64(), seed: rng, lock: lock, identity: id, transport: opts.Transport, stop: make(chan struct{}),
+		peers: map[raft.NodeID]*peer{}, linksUp: map[raft.NodeID]bool{}, refusals: map[raft.NodeID]string{}}
+	n.groups.Store(&groupTable{owned: make([][]*replica, opts.Owners)})
+	n.makeLoops()
+	if err := n.connect(); err != nil {
+		return nil, err
+	}
+	if id.admitted || len(n.peers) == 0 {
+		n.admit()
+	} else {
+		opts.Logger.Info("new directory: waiting to be recognised by every initial member", "members", len(n.peers))
+	}
+	if !opts.Manual {
+		n.start()
+	}
+	return n, nil
+}
+
+func (n *Node) makeLoops() {
+	for i := range n.opts.Owners {
+		n.owners = append(n.owners, newOwner(n, i))
+		n.loops = append(n.loops, n.owners[i].loop)
+	}
+	n.syncer, n.applier, n.provisioner, n.images = newSyncer(n), newApplier(n), newProvisioner(n), newImages(n)
+	n.loops = append(n.loops, n.syncer.loop, n.applier.loop, n.provisioner.loop, n.images.loop)
+	for _, p := range n.opts.Peers {
+		if p.ID == n.opts.ID {
+			continue
+		}
+		x := &peer{address: p.Address, control: newLink(n, p.ID, transport.Control), bulk: newLink(n, p.ID, transport.Bulk)}
+		n.peers[p.ID] = x
+		n.loops = append(n.loops, x.control.loop, x.bulk.loop)
+	}
+}
+
+// connect starts the transport, when the node has peers.
+func (n *Node) connect() error {
+	if len(n.peers) == 0 {
+		return nil
+	}
+	if n.transport == nil {
+		t, err := transport.NewTCP(transport.TCPOptions{Address: n.opts.Listen, Logger: n.opts.Logger})
+		if err != nil {
+			return err
+		}
+		n.transport = t
+	}
+	addresses := map[raft.NodeID]string{}
+	for id, p := range n.peers {
+		addresses[id] = p.address
+	}
+	n.transport.SetPeers(addresses)
+	hello := transport.Hello{
+		Format:  transport.Range{Min: FormatVersion, Max: FormatVersion},
+		Cluster: ClusterID(n.opts.Cluster), ClusterName: n.opts.Cluster, Node: n.opts.ID, Directory: n.identity.directory,
+	}
+	if err := n.transport.Start(hello, receiver{n}); err != nil {
+		return errors.Join(err, n.transport.Close())
+	}
+	return nil
+}
+
+// start gives every loop a goroutine, and starts the ticker.
+func (n *Node) start() {
+	for _, l := range n.loops {
+		n.stopped.Add(1)
+		go func() {
+			defer n.stopped.Done()
+			l.run(n.stop)
+		}()
+	}
+	n.stopped.Add(1)
+	go func() {
+		defer n.stopped.Done()
+		t := time.NewTicker(n.opts.TickInterval)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				n.Tick()
+			case <-n.stop:
+				return
+			}
+		}
+	}()
+}
+
+// Tick tells every loop that time has passed. A running node does it itself; a harness calls it on a node opened with Options.Manual.
+func (n *Node) Tick() {
+	if !n.running.Load() {
+		return
+	}
+	for _, o := range n.owners {
+		o.ticked.Store(true)
+		o.loop.notify()
+	}
+	n.images.loop.notify()
+	if t := n.ticks.Add(1); t%16 == 0 {
+		n.provisioner.retry()
+	}
+}
+
+// admit lets the node take part.
+func (n *Node) admit() {
+	n.running.Store(true)
+	for _, l := range n.loops {
+		l.notify()
+	}
+}
+
+// Loops are the node's loops, for a harness that turns them itself.
+func (n *Node) Loops() []*Loop { return n.loops }
+
+// ID is the node's name, and Directory the UUID of its directory.
+func (n *Node) ID() NodeID      { return n.opts.ID }
+func (n *Node) Directory() UUID { return n.identity.directory }
+
+// Addr is where peers reach this node; empty when it is alone.
+func (n *Node) Addr() string {
+	if n.transport == nil {
+		return ""
+	}
+	return n.transport.Addr()
+}
+
+// Admitted reports whether the node takes part. One with a new directory does once every initial member has recognised it.
+func (n *Node) Admitted() bool { return n.running.Load() }
+
+func (n *Node) replica(id raft.GroupID) *replica { return n.groups.Load().byID[id] }
+
+func (n *Node) replicas() []*replica { return n.groups.Load().order }
+
+func (n *Node) ownedBy(o *owner) []*replica {
+	return n.groups.Load().owned[slices.Index(n.owners, o)]
+}
+
+// addReplica publishes an opened replica to the loops. groupsMu is held.
+func (n *Node) addReplica(r *replica) {
+	old := n.groups.Load()
+	next := &groupTable{byID: map[raft.GroupID]*replica{r.opts.ID: r}, owned: make([][]*replica, len(n.owners))}
+	for id, x := range old.byID {
+		next.byID[id] = x
+	}
+	next.order = append(slices.Clone(old.order), r)
+	slices.SortFunc(next.order, func(a, b *replica) int { return cmp.Compare(a.opts.ID, b.opts.ID) })
+	for _, x := range next.order {
+		i := slices.Index(n.owners, x.owner)
+		next.owned[i] = append(next.owned[i], x)
+	}
+	n.groups.Store(next)
+}
+
+// Group gives an open group by name, or nil.
+func (n *Node) Group(name string) *Group {
+	for _, r := range n.replicas() {
+		if r.opts.Name == name {
+			return &Group{r}
+		}
+	}
+	return nil
+}
+
+// Groups gives the open groups, by id.
+func (n *Node) Groups() []*Group {
+	var all []*Group
+	for _, r := range n.replicas() {
+		all = append(all, &Group{r})
+	}
+	return all
+}
+
+// WaitAdmitted blocks until the node takes part, or ctx is done.
+func (n *Node) WaitAdmitted(ctx context.Context) error {
+	t := time.NewTicker(n.opts.TickInterval)
+	defer t.Stop()
+	for !n.running.Load() {
+		select {
+		case <-t.C:
+		case <-n.stop:
+			return ErrClosed
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrNotAdmitted, ctx.Err())
+		}
+	}
+	return nil
+}
+
+// Close stops the node: callers that wait get ErrClosed (or ErrUncertain, where an entry has an index), what was appended is flushed, machines
+// are made durable, and the directory is given back. It waits for every goroutine.
+func (n *Node) Close() error {
+	n.groupsMu.Lock()
+	if n.closed {
+		n.groupsMu.Unlock()
+		return nil
+	}
+	n.closed = true
+	n.groupsMu.Unlock()
+
+	var errs []error
+	if n.transport != nil {
+		errs = append(errs, n.transport.Close())
+	}
+	close(n.stop)
+	n.stopped.Wait()
+	for _, r := range n.replicas() {
+		r.release(ErrClosed)
+		r.abandonReads()
+	}
+	n.syncer.turn()
+	n.images.close()
+	for _, r := range n.replicas() {
+		if err := r.close(); err != nil {
+			errs = append(errs, fmt.Errorf("node: closing group %q: %w", r.opts.Name, err))
+		}
+	}
+	errs = append(errs, n.lock.Close())
+	return errors.Join(errs...)
+}

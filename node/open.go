@@ -1,0 +1,216 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/ledgerkv/ledgerkv/ledger"
+	"github.com/ledgerkv/ledgerkv/raft"
+	"github.com/ledgerkv/ledgerkv/snapshot"
+	"github.com/ledgerkv/ledgerkv/statemachine"
+)
+
+// OpenGroup opens this node's replica of a group, making it if it is not there yet. Every node of the cluster opens the same groups with the same
+// ids, names and segment sizes. It blocks while the log is recovered and the machine is brought up. Errors: *ledger.CorruptionError,
+// *ledger.IdentityError, *ledger.FormatError: nothing was changed.
+func (n *Node) OpenGroup(opts GroupOptions) (*Group, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	opts.setDefaults()
+	n.groupsMu.Lock()
+	defer n.groupsMu.Unlock()
+	if n.closed {
+		return nil, ErrClosed
+	}
+	for _, r := range n.replicas() {
+		if r.opts.ID == opts.ID || r.opts.Name == opts.Name {
+			return nil, fmt.Errorf("node: a group with id %d or name %q is open already", opts.ID, opts.Name)
+		}
+	}
+	r, err := n.openReplica(opts)
+	if err != nil {
+		return nil, fmt.Errorf("node: opening group %q: %w", opts.Name, err)
+	}
+	n.addReplica(r)
+	n.provisioner.work.add(r)
+	r.owner.work.add(r)
+	return &Group{r}, nil
+}
+
+// incarnation is raised only when a group is rebuilt from a survivor.
+const incarnation = 1
+
+func (n *Node) openReplica(opts GroupOptions) (*replica, error) {
+	dir := path.Join(n.opts.Dir, "groups", fmt.Sprintf("%016x", uint64(opts.ID)))
+	r := &replica{node: n, opts: opts, log: n.opts.Logger.With("group", opts.Name), roles: newRoles()}
+	r.owner = n.owners[uint64(opts.ID)%uint64(len(n.owners))]
+	r.proposals.limit, r.reads.limit, r.inbox.limit = opts.QueueBytes, opts.QueueBytes, 2*maxInflightBytes
+	lo := ledger.Options{
+		FS: n.opts.FS, Dir: dir, SegmentSize: opts.SegmentSize, Logger: r.log,
+		Identity: ledger.Identity{Cluster: n.identity.cluster, Group: opts.ID, Incarnation: incarnation, Node: n.opts.ID, Directory: n.identity.directory},
+	}
+	exists, err := ledger.Exists(lo)
+	if err == nil && !exists {
+		err = ledger.Create(lo, n.opts.members())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.ledger, err = ledger.Open(lo); err != nil {
+		return nil, err
+	}
+	if err := r.openMachine(dir); err != nil {
+		return nil, errors.Join(err, r.ledger.Close())
+	}
+	if err := r.openCore(); err != nil {
+		return nil, errors.Join(err, r.closeMachine(), r.ledger.Close())
+	}
+	return r, nil
+}
+
+// openMachine opens the machine where the group file says it is, removes what an interrupted install has left, and, where the machine's
+// own state is older than an image, fills it from the image.
+func (r *replica) openMachine(dir string) error {
+	base := r.ledger.Base()
+	r.applied.raise(uint64(base.ID.Index))
+	r.appliedEnd.raise(uint64(base.Position))
+	if r.opts.Factory == nil {
+		return nil
+	}
+	var err error
+	if r.images.store, err = snapshot.Open(r.node.opts.FS, path.Join(dir, "images"), r.imageIdentity()); err != nil {
+		return err
+	}
+	for _, problem := range r.images.store.Problems() {
+		r.log.Error("an image is unusable; it is left in place", "err", problem)
+	}
+	place := r.place(r.ledger.EngineEpoch())
+	if err := r.dropOtherEpochs(dir, place.Epoch); err != nil {
+		return err
+	}
+	machine, err := r.opts.Factory.Open(place)
+	if err != nil {
+		return fmt.Errorf("opening the machine: %w", err)
+	}
+	if machine, err = r.restoreNewer(machine, place); err != nil {
+		return err
+	}
+	applied, last := raft.Index(machine.Applied()), r.ledger.Last().Index
+	if applied < base.ID.Index || applied > last {
+		return errors.Join(machine.Close(), &ledger.CorruptionError{Path: place.Dir, Index: applied, Err: fmt.Errorf(
+			"the machine has applied entry %d, expected %d to %d, the range of the ledger: one of the two is not this replica's, or is damaged", applied, base.ID.Index, last)})
+	}
+	at, err := r.ledger.BaseAt(applied)
+	if err != nil {
+		return errors.Join(err, machine.Close())
+	}
+	r.applied.raise(uint64(applied))
+	r.appliedEnd.raise(uint64(at.Position))
+	r.images.current.Store(&current{machine})
+	r.apply.machine, r.apply.reader = machine, r.ledger.Reader(applied+1)
+	if newest, ok := r.images.store.Newest(); ok {
+		r.noteImage(newest.Base)
+	}
+	return nil
+}
+
+// place is where the machine of an epoch is.
+func (r *replica) place(epoch uint64) statemachine.Place {
+	dir := path.Join(r.node.opts.Dir, "groups", fmt.Sprintf("%016x", uint64(r.opts.ID)), fmt.Sprintf("engine-%08x", epoch))
+	return statemachine.Place{Group: uint64(r.opts.ID), Epoch: epoch, Dir: dir}
+}
+
+func (r *replica) dropOtherEpochs(dir string, current uint64) error {
+	epochs, err := r.opts.Factory.Epochs(uint64(r.opts.ID), dir)
+	if err != nil {
+		return fmt.Errorf("listing the machine's epochs: %w", err)
+	}
+	slices.Sort(epochs)
+	for _, e := range epochs {
+		if e == current {
+			continue
+		}
+		if err := r.opts.Factory.Drop(r.place(e)); err != nil {
+			return fmt.Errorf("dropping the machine's epoch %d: %w", e, err)
+		}
+	}
+	return nil
+}
+
+// restoreNewer fills an empty machine from the newest image that fits the ledger. A machine that keeps its own state is left as it is.
+func (r *replica) restoreNewer(machine statemachine.Machine, place statemachine.Place) (statemachine.Machine, error) {
+	if machine.Applied() != 0 {
+		return machine, nil
+	}
+	for _, meta := range r.images.store.List() {
+		at, err := r.ledger.BaseAt(meta.Base.ID.Index)
+		if err != nil || at.ID != meta.Base.ID || at.Checksum != meta.Base.Checksum {
+			continue // not an image of this log's range
+		}
+		err = r.restore(machine, meta)
+		if err == nil {
+			return machine, nil
+		}
+		r.log.Error("an image could not be loaded; trying an older one", "image", meta, "err", err)
+		if err := errors.Join(machine.Close(), r.opts.Factory.Drop(place)); err != nil {
+			return nil, err
+		}
+		if machine, err = r.opts.Factory.Open(place); err != nil {
+			return nil, fmt.Errorf("opening the machine: %w", err)
+		}
+	}
+	return machine, nil
+}
+
+func (r *replica) restore(machine statemachine.Machine, meta snapshot.Meta) error {
+	reader, err := r.images.store.Open(meta)
+	if err != nil {
+		return err
+	}
+	return errors.Join(machine.Restore(reader), reader.Close())
+}
+
+// maxInflightBytes is what a leader may have on its way to one peer; maxAppendBytes what one append names.
+const (
+	maxInflightBytes = 16 << 20
+	maxAppendBytes   = 1 << 20
+)
+
+func (r *replica) openCore() error {
+	at := r.ledger.Restart()
+	at.Commit = max(at.Base.ID.Index, raft.Index(r.applied.load()))
+	core, err := raft.New(raft.Config{
+		ID: r.node.opts.ID, Seed: r.node.seed.Uint64(), Boot: r.node.boot,
+		ElectionTimeout: r.node.opts.ElectionTimeout, HeartbeatInterval: r.node.opts.HeartbeatInterval,
+		MaxAppendBytes: maxAppendBytes, MaxInflightBytes: maxInflightBytes, LogOnly: r.opts.Factory == nil,
+	}, at)
+	if err != nil {
+		return err
+	}
+	r.core = core
+	r.commit.raise(uint64(at.Commit))
+	r.synced.Store(uint64(at.Last.Index))
+	return nil
+}
+
+func (r *replica) closeMachine() error {
+	if r.apply.machine == nil {
+		return nil
+	}
+	return r.apply.machine.Close()
+}
+
+// close makes the replica durable as far as it can and gives its files back. Every loop has ended.
+func (r *replica) close() error {
+	var errs []error
+	if !r.failed() {
+		errs = append(errs, r.ledger.Idle())
+		if r.apply.machine != nil {
+			errs = append(errs, r.apply.machine.Flush())
+		}
+	}
+	return errors.Join(append(errs, r.closeMachine(), r.ledger.Close())...)
+}

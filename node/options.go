@@ -1,0 +1,271 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/ledgerkv/ledgerkv/internal/fs"
+	"github.com/ledgerkv/ledgerkv/node/transport"
+	"github.com/ledgerkv/ledgerkv/raft"
+	"github.com/ledgerkv/ledgerkv/statemachine"
+)
+
+// The vocabulary of the core, so that users of node need not import raft.
+type (
+	Index    = raft.Index
+	Term     = raft.Term
+	Position = raft.Position
+	NodeID   = raft.NodeID
+	GroupID  = raft.GroupID
+	Role     = raft.Role
+)
+
+// Peer is an initial member of the cluster.
+type Peer struct {
+	ID NodeID
+	// Address is where its peers reach it, host:port.
+	Address string
+}
+
+// Options are a node's settings. Zero values mean the defaults.
+type Options struct {
+	// Dir is the node's directory; it is made if need be. Required.
+	Dir string
+	// ID names the node in its cluster, 1 to 64 bytes. Default "n1".
+	ID NodeID
+	// Cluster names the cluster; nodes of different clusters refuse each other. Default "ledgerkv".
+	Cluster string
+	// Peers are the initial members, this node among them. Empty: the node is alone and opens no port.
+	Peers []Peer
+	// Listen is the address for peers, host:port. Default: this node's address in Peers.
+	Listen string
+	// Transport connects the node to its peers. Default: TCP on Listen, or nothing when the node is alone.
+	Transport transport.Transport
+	// FS is the file system. Default: the operating system's.
+	FS fs.FS
+	// Clock is the time. Default: the system's.
+	Clock Clock
+	// Seed feeds the random sources (election timeouts). Default: random.
+	Seed uint64
+	// Owners is the number of owner loops, 1 to 64. Default: the number of processors.
+	Owners int
+	// TickInterval is the resolution of all timing. Default 10 ms.
+	TickInterval time.Duration
+	// ElectionTimeout and HeartbeatInterval are the core's. Defaults 500 ms and 75 ms.
+	ElectionTimeout   time.Duration
+	HeartbeatInterval time.Duration
+	// ImageBytesPerSecond bounds what this node sends of images, over all peers. Default 64 MiB/s.
+	ImageBytesPerSecond int64
+	// Manual: no goroutine is started. A harness calls Loops' turns and Tick itself.
+	Manual bool
+	// Logger receives what an operator should know. Default: slog.Default().
+	Logger *slog.Logger
+	// Hooks observe.
+	Hooks Hooks
+}
+
+// Hooks observe a node; they never decide. Each is called from the loop in which the event happens and must not block.
+type Hooks struct {
+	// RoleChanged: a replica's role, term, leader or readiness changed. Owner or applier loop.
+	RoleChanged func(group GroupID, name string, s RoleState)
+	// Failed: a replica has stopped. Any loop.
+	Failed func(group GroupID, name string, err error)
+	// Flushed: the syncer made n batches durable with one flush that took d. Syncer loop.
+	Flushed func(group GroupID, n int, d time.Duration)
+}
+
+// Clock is where a node takes the time from.
+type Clock interface {
+	// Monotonic never goes back.
+	Monotonic() raft.Monotonic
+	// Wall is the time of day in nanoseconds since the Unix epoch; it may jump.
+	Wall() int64
+}
+
+type systemClock struct{ start time.Time }
+
+func (c systemClock) Monotonic() raft.Monotonic { return raft.Monotonic(time.Since(c.start)) }
+func (c systemClock) Wall() int64               { return time.Now().UnixNano() }
+
+// GroupOptions are a group's settings. Zero values mean the defaults.
+type GroupOptions struct {
+	// ID and Name name the group within the cluster; both are required and the same on every node.
+	ID   GroupID
+	Name string
+	// Factory opens the group's machine. nil: a log-only group.
+	Factory statemachine.Factory
+	// SegmentSize is S in docs/format.md, in bytes: a power of two from 64 KiB on, the same on every node, fixed when the group
+	// is made. Default 64 MiB for a log-only group, 16 MiB for one with a machine.
+	SegmentSize uint64
+	// ImageEveryBytes and ImageEveryEntries: an image is made when the log has grown by this much since the last.
+	// Defaults 256 MiB and 10,000,000. Only with a machine.
+	ImageEveryBytes   uint64
+	ImageEveryEntries uint64
+	// KeepImages is how many images are kept on disk. Default 2.
+	KeepImages int
+	// KeepBytes is how much of the log stays behind the newest image (with a machine) so that a short absence needs no
+	// image, or behind the log's end (log-only; 0: nothing is ever removed). Default 64 MiB with a machine.
+	KeepBytes uint64
+	// KeepFor: entries younger than this stay. Log-only. 0: age does not count.
+	KeepFor time.Duration
+	// QueueBytes bounds the proposals that wait for the owner; past it they get ErrBusy. Default 16 MiB.
+	QueueBytes int
+	// UnappliedBytes bounds how far applying may fall behind committing; past it no proposal is taken. Default 64 MiB.
+	UnappliedBytes uint64
+	// UnsyncedBytes bounds what is appended and not yet flushed. Default 64 MiB.
+	UnsyncedBytes uint64
+}
+
+// setDefaults fills zero values in.
+func (o *Options) setDefaults() {
+	if o.ID == "" {
+		o.ID = "n1"
+	}
+	if o.Cluster == "" {
+		o.Cluster = "ledgerkv"
+	}
+	if o.FS == nil {
+		o.FS = fs.OS{}
+	}
+	if o.Clock == nil {
+		o.Clock = systemClock{time.Now()}
+	}
+	if o.Owners == 0 {
+		o.Owners = min(runtime.GOMAXPROCS(0), 64)
+	}
+	if o.TickInterval == 0 {
+		o.TickInterval = 10 * time.Millisecond
+	}
+	if o.ElectionTimeout == 0 {
+		o.ElectionTimeout = 500 * time.Millisecond
+	}
+	if o.HeartbeatInterval == 0 {
+		o.HeartbeatInterval = 75 * time.Millisecond
+	}
+	if o.ImageBytesPerSecond == 0 {
+		o.ImageBytesPerSecond = 64 << 20
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if len(o.Peers) == 0 {
+		o.Peers = []Peer{{ID: o.ID, Address: o.Listen}}
+	}
+	if o.Listen == "" {
+		for _, p := range o.Peers {
+			if p.ID == o.ID {
+				o.Listen = p.Address
+			}
+		}
+	}
+}
+
+// Validate reports every fault at once. Zero values are valid.
+func (o Options) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("node: "+format, args...)) }
+	o.setDefaults()
+	if o.Dir == "" {
+		fault("Options.Dir is required")
+	}
+	if len(o.ID) > maxNodeIDBytes {
+		fault("Options.ID has %d bytes, at most %d are possible", len(o.ID), maxNodeIDBytes)
+	}
+	if o.Owners < 1 || o.Owners > 64 {
+		fault("Options.Owners is %d, expected 1 to 64", o.Owners)
+	}
+	if o.TickInterval < time.Millisecond || o.TickInterval > o.HeartbeatInterval {
+		fault("Options.TickInterval is %s, expected 1ms to HeartbeatInterval (%s)", o.TickInterval, o.HeartbeatInterval)
+	}
+	if o.HeartbeatInterval*3 > o.ElectionTimeout {
+		fault("Options.HeartbeatInterval is %s, expected at most a third of ElectionTimeout (%s)", o.HeartbeatInterval, o.ElectionTimeout)
+	}
+	if o.ImageBytesPerSecond < 1<<16 {
+		fault("Options.ImageBytesPerSecond is %d, expected at least 65536", o.ImageBytesPerSecond)
+	}
+	seen := map[NodeID]bool{}
+	for _, p := range o.Peers {
+		switch {
+		case p.ID == "" || len(p.ID) > maxNodeIDBytes:
+			fault("Options.Peers has the id %q, expected 1 to %d bytes", p.ID, maxNodeIDBytes)
+		case seen[p.ID]:
+			fault("Options.Peers names %s twice", p.ID)
+		case p.Address == "" && len(o.Peers) > 1:
+			fault("Options.Peers gives no address for %s", p.ID)
+		}
+		seen[p.ID] = true
+	}
+	if !seen[o.ID] {
+		fault("Options.Peers does not name this node, %s", o.ID)
+	}
+	return errors.Join(faults...)
+}
+
+func (o *GroupOptions) setDefaults() {
+	if o.SegmentSize == 0 {
+		o.SegmentSize = 64 << 20
+		if o.Factory != nil {
+			o.SegmentSize = 16 << 20
+		}
+	}
+	if o.ImageEveryBytes == 0 {
+		o.ImageEveryBytes = 256 << 20
+	}
+	if o.ImageEveryEntries == 0 {
+		o.ImageEveryEntries = 10_000_000
+	}
+	if o.KeepImages == 0 {
+		o.KeepImages = 2
+	}
+	if o.KeepBytes == 0 && o.Factory != nil {
+		o.KeepBytes = 64 << 20
+	}
+	if o.QueueBytes == 0 {
+		o.QueueBytes = 16 << 20
+	}
+	if o.UnappliedBytes == 0 {
+		o.UnappliedBytes = 64 << 20
+	}
+	if o.UnsyncedBytes == 0 {
+		o.UnsyncedBytes = 64 << 20
+	}
+}
+
+// Validate reports every fault at once.
+func (o GroupOptions) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("node: "+format, args...)) }
+	o.setDefaults()
+	if o.ID == 0 {
+		fault("GroupOptions.ID is 0, expected at least 1")
+	}
+	if o.Name == "" || len(o.Name) > 255 {
+		fault("GroupOptions.Name has %d bytes, expected 1 to 255", len(o.Name))
+	}
+	if s := o.SegmentSize; s < 1<<16 || s&(s-1) != 0 {
+		fault("GroupOptions.SegmentSize is %d, expected a power of two from 65536 on", s)
+	}
+	if o.KeepImages < 1 {
+		fault("GroupOptions.KeepImages is %d, expected at least 1", o.KeepImages)
+	}
+	return errors.Join(faults...)
+}
+
+// members is the bootstrap configuration: every initial member votes.
+func (o *Options) members() raft.Configuration {
+	var c raft.Configuration
+	for _, p := range o.Peers {
+		c.Members = append(c.Members, raft.Member{ID: p.ID, Address: p.Address, Voter: true})
+	}
+	slices.SortFunc(c.Members, func(a, b raft.Member) int {
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	})
+	return c
+}

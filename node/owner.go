@@ -1,0 +1,352 @@
+package node
+
+import (
+	"fmt"
+	"hash/crc32"
+	"sync/atomic"
+
+	"github.com/ledgerkv/ledgerkv/ledger"
+	"github.com/ledgerkv/ledgerkv/raft"
+)
+
+// owner is the loop that owns some groups' cores and the ends of their logs. It never flushes, never touches a socket and never
+// applies.
+type owner struct {
+	node *Node
+	loop *Loop
+	work worklist
+	// ticked: time has passed for every group.
+	ticked atomic.Bool
+	// groups are this owner's, in order of opening. Added to before the loop's first turn or through joining.
+	groups  []*replica
+	joining worklist
+}
+
+func newOwner(n *Node, number int) *owner {
+	o := &owner{node: n}
+	o.loop = newLoop(fmt.Sprintf("owner-%d", number), o.turn)
+	o.work = worklist{stage: ownerStage, loop: o.loop}
+	return o
+}
+
+// turnBytes bounds what one turn takes in for one group, so that a busy group can't starve the others.
+const turnBytes = 4 << 20
+
+func (o *owner) turn() (more bool) {
+	now := o.node.opts.Clock.Monotonic()
+	if o.ticked.Swap(false) {
+		for _, r := range o.node.ownedBy(o) {
+			if !r.failed() {
+				r.core.Tick(now)
+				r.turn(now)
+			}
+		}
+	}
+	for _, r := range o.work.take() {
+		if r.turn(now) {
+			o.work.add(r)
+			more = true
+		}
+	}
+	return more
+}
+
+// turn takes in what is there for one group (progress of the other loops, events, messages, reads, proposals) and hands out what
+// the core makes of it: appends to the tail, then sends at once, then one unit to the syncer.
+func (r *replica) turn(now raft.Monotonic) (more bool) {
+	if r.failed() {
+		r.abandonReads()
+		return false
+	}
+	r.takeProgress()
+	for _, f := range r.control.take() {
+		f(r)
+	}
+	r.takeMessages()
+	r.takeReads()
+	more = r.takeProposals()
+	r.takeOutput(nil, nil)
+	r.handOver()
+	return more
+}
+
+// takeProgress tells the core what has become durable and applied since the last turn.
+func (r *replica) takeProgress() {
+	if seq := r.syncedSeq.load(); len(r.unsynced) > 0 && r.unsynced[0].seq <= seq {
+		n := 0
+		for n < len(r.unsynced) && r.unsynced[n].seq <= seq {
+			n++
+		}
+		r.synced.Store(uint64(r.unsynced[n-1].last))
+		r.unsynced = append(r.unsynced[:0], r.unsynced[n:]...)
+		r.core.Synced(seq)
+	}
+	// An image that is being installed raises applied before the core knows of it.
+	r.core.Applied(raft.Index(min(r.applied.load(), r.commit.load())))
+}
+
+// takeMessages steps the core through what peers said.
+func (r *replica) takeMessages() {
+	for _, in := range r.inbox.take() {
+		if r.failed() {
+			return
+		}
+		if in.message.Type != raft.MsgAppend || len(in.records) == 0 {
+			r.step(in.message, nil)
+			continue
+		}
+		if r.overloaded() || !r.roomFor(in.bytes) {
+			continue // not acknowledged: the leader sends it again later
+		}
+		if sum, ok := r.ledger.ChecksumAt(in.message.Prev); ok && sum != in.records[0].PrevChecksum {
+			r.log.Error("refusing the leader's entries", "err", errDiverged, "from", in.message.From, "prev", in.message.Prev)
+			continue
+		}
+		r.step(in.message, in.records)
+	}
+}
+
+func (r *replica) step(m raft.Message, records []ledger.Record) {
+	r.entries = r.entries[:0]
+	for i := range records {
+		rec := &records[i]
+		r.entries = append(r.entries, raft.Entry{ID: rec.ID, Kind: rec.Kind, Size: raft.RecordSize(len(rec.Body)), Body: rec.Body})
+	}
+	if err := r.core.Step(m, r.entries); err != nil {
+		r.log.Debug("message refused", "err", err, "type", m.Type, "from", m.From)
+		return
+	}
+	if len(records) > 0 {
+		r.takeOutput(records, nil)
+	}
+}
+
+// overloaded reports whether the syncer or the applier is too far behind to take more in.
+func (r *replica) overloaded() bool {
+	behind := r.ledger.UnsyncedBytes() > r.opts.UnsyncedBytes
+	if r.opts.Factory != nil {
+		behind = behind || uint64(r.ledger.End())-r.appliedEnd.load() > r.opts.UnappliedBytes
+	}
+	r.throttled.Store(behind)
+	return behind
+}
+
+// roomFor reports whether bytes of records fit into the space that is prepared. Where they do not, the provisioner is asked.
+func (r *replica) roomFor(bytes int) bool {
+	if r.ledger.Room() >= uint64(bytes) {
+		return true
+	}
+	r.throttled.Store(true)
+	r.node.provisioner.work.add(r)
+	return false
+}
+
+// takeReads starts one read round for all reads that have arrived.
+func (r *replica) takeReads() {
+	reads := r.reads.take()
+	if len(reads) == 0 {
+		return
+	}
+	batch := readBatch{counter: r.nextRead, reads: append([]*Pending(nil), reads...)}
+	r.nextRead++
+	if err := r.core.ReadIndex(raft.ReadID{Boot: r.node.boot, Counter: batch.counter}); err != nil {
+		for _, p := range batch.reads {
+			p.complete(Proposed{}, err)
+		}
+		return
+	}
+	r.readBatches = append(r.readBatches, batch)
+}
+
+// takeBatch removes the batch of a read id.
+func (r *replica) takeBatch(id raft.ReadID) []*Pending {
+	for i, b := range r.readBatches {
+		if b.counter == id.Counter && id.Boot == r.node.boot {
+			r.readBatches = append(r.readBatches[:i], r.readBatches[i+1:]...)
+			return b.reads
+		}
+	}
+	return nil
+}
+
+// abandonReads fails the reads that wait for a round that will not be confirmed any more.
+func (r *replica) abandonReads() {
+	err := error(ErrClosed)
+	if f := r.failure.Load(); f != nil {
+		err = f
+	}
+	for _, b := range r.readBatches {
+		for _, p := range b.reads {
+			p.complete(Proposed{}, err)
+		}
+	}
+	r.readBatches = nil
+}
+
+// takeProposals proposes what is queued, as far as there is prepared space for it. What does not fit stays queued (the queue is bounded,
+// and the progress of the other loops wakes the owner) unless the disk is full.
+func (r *replica) takeProposals() (more bool) {
+	if r.proposals.empty() {
+		return false
+	}
+	if !r.leading {
+		err := &raft.NotLeaderError{Leader: r.roles.load().Leader}
+		for _, p := range r.proposals.take(1 << 62) {
+			p.complete(Proposed{}, err)
+		}
+		return false
+	}
+	if r.overloaded() {
+		return false
+	}
+	room := r.ledger.Room()
+	batch := r.proposals.take(min(room, turnBytes))
+	if len(batch) > 0 {
+		r.propose(batch)
+		return !r.proposals.empty()
+	}
+	r.throttled.Store(true)
+	r.node.provisioner.work.add(r)
+	if r.diskFull.Load() {
+		for _, p := range r.proposals.take(1 << 62) {
+			p.complete(Proposed{}, ErrDiskFull)
+		}
+	}
+	return false
+}
+
+// propose hands one batch to the core and appends it to the tail.
+func (r *replica) propose(batch []*Pending) {
+	r.takeOutput(nil, nil) // what the core has to say from before stays apart from the batch
+	r.entries = r.entries[:0]
+	for _, p := range batch {
+		r.entries = append(r.entries, raft.Entry{Kind: p.kind, Size: raft.RecordSize(len(p.body)), Body: p.body})
+	}
+	if err := r.core.Propose(r.entries); err != nil {
+		for _, p := range batch {
+			p.complete(Proposed{}, err)
+		}
+		return
+	}
+	r.takeOutput(nil, batch)
+}
+
+// takeOutput carries out what the core wants: cut, append, send, and tell the other loops. records are those that a peer sent, batch
+// the proposals that were just accepted; entries in the output come from one of them or from the core itself.
+func (r *replica) takeOutput(records []ledger.Record, batch []*Pending) {
+	if r.failed() || !r.core.HasOutput() {
+		return
+	}
+	out := r.core.Output()
+	r.seq = out.Seq
+	if out.State != nil {
+		r.hardState = out.State
+	}
+	if out.Truncate != 0 {
+		r.truncate(out.Truncate)
+	}
+	if err := r.append(out.Append, records, batch); err != nil {
+		r.fail(err)
+		return
+	}
+	r.sendSynced = append(r.sendSynced, out.SendSynced...)
+	r.node.send(r, out.Send)
+	r.publish(&out)
+	for _, read := range out.Reads {
+		if reads := r.takeBatch(read.ID); reads != nil && !r.readWaiting.add(read.Index, reads, &r.applied) {
+			for _, p := range reads {
+				p.complete(Proposed{Index: read.Index}, nil)
+			}
+		}
+	}
+	for _, id := range out.ReadsFailed {
+		for _, p := range r.takeBatch(id) {
+			p.complete(Proposed{}, &raft.NotLeaderError{Leader: out.Leader})
+		}
+	}
+	if out.Install != nil {
+		r.node.images.install(r, out.Install.Base)
+	}
+}
+
+func (r *replica) truncate(from raft.Index) {
+	r.ledger.Truncate(from)
+	for i := range r.unsynced {
+		r.unsynced[i].last = min(r.unsynced[i].last, from-1)
+	}
+	if r.synced.Load() >= uint64(from) {
+		r.synced.Store(uint64(from - 1))
+	}
+	for len(r.trims) > 0 && r.trims[len(r.trims)-1].at >= from {
+		r.trims = r.trims[:len(r.trims)-1]
+	}
+}
+
+// append puts entries into the tail and keeps the proposals that wait for them.
+func (r *replica) append(entries []raft.Entry, records []ledger.Record, batch []*Pending) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	now := r.node.opts.Clock.Wall()
+	r.batch = r.batch[:0]
+	for i := range entries {
+		e := &entries[i]
+		if e.Kind == raft.KindTrim {
+			if keep, err := raft.DecodeTrim(e.Body); err == nil {
+				r.trims = append(r.trims, committedTrim{at: e.ID.Index, keepFrom: keep})
+			}
+		}
+		if records != nil {
+			if err := r.ledger.AppendRecord(records[e.ID.Index-records[0].ID.Index]); err != nil {
+				return err
+			}
+			continue
+		}
+		crc := uint32(0)
+		if i < len(batch) {
+			crc = batch[i].crc
+		} else {
+			crc = crc32.Checksum(e.Body, castagnoli)
+		}
+		placed, err := r.ledger.Append(*e, crc, now)
+		if err != nil {
+			return err
+		}
+		if i < len(batch) {
+			r.batch = append(r.batch, waiter{at: e.ID, place: place{placed.Position, placed.Length}, pending: batch[i]})
+		}
+	}
+	if len(r.batch) > 0 {
+		r.waiting.add(r.batch)
+	}
+	return nil
+}
+
+// publish tells the other loops and the users how far the group is and who leads it.
+func (r *replica) publish(out *raft.Output) {
+	r.leading = out.Role == raft.Leader
+	if s, changed := r.roles.publish(out.Role, out.Term, out.Leader, out.TermStart, raft.Index(r.applied.load())); changed {
+		r.announce(s)
+	}
+	if r.commit.raise(uint64(out.Commit)) {
+		r.takeTrims(out.Commit)
+	}
+}
+
+// handOver gives the syncer one unit with everything that this turn has appended, and the applier its new limit.
+func (r *replica) handOver() {
+	if r.failed() {
+		return
+	}
+	write, any := r.ledger.Cut(r.hardState)
+	r.hardState = nil
+	if any || len(r.sendSynced) > 0 {
+		r.unsynced = append(r.unsynced, unsyncedOutput{r.seq, r.ledger.Last().Index})
+		r.units.push(unit{seq: r.seq, write: write, dirty: any, messages: r.sendSynced})
+		r.sendSynced = nil
+		r.node.syncer.work.add(r)
+	}
+	if r.applyLimit.raise(min(r.commit.load(), r.synced.Load())) {
+		r.node.applier.work.add(r)
+	}
+}

@@ -1,0 +1,94 @@
+package node
+
+import (
+	"context"
+	"sync"
+
+	"github.com/ledgerkv/ledgerkv/raft"
+)
+
+// RoleState is what a replica is in its group. A broker follows it: leader means master, anything else slave.
+type RoleState struct {
+	// Seq rises with every change.
+	Seq    uint64
+	Role   raft.Role
+	Term   raft.Term
+	Leader raft.NodeID
+	// Ready: the replica leads and has applied every entry of earlier leaders. A broker serves from then on.
+	Ready bool
+	// Err is why the replica has stopped, nil while it works.
+	Err error
+}
+
+// roles publishes role changes: readers see the latest, and every change wakes them.
+type roles struct {
+	mu        sync.Mutex
+	state     RoleState
+	termStart raft.Index
+	changed   chan struct{} // closed at the next change
+}
+
+func newRoles() *roles { return &roles{changed: make(chan struct{})} }
+
+func (r *roles) load() RoleState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state
+}
+
+// publish sets role, term and leader. Owner.
+func (r *roles) publish(role raft.Role, term raft.Term, leader raft.NodeID, termStart, applied raft.Index) (RoleState, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := RoleState{Role: role, Term: term, Leader: leader, Err: r.state.Err}
+	r.termStart = termStart
+	s.Ready = role == raft.Leader && termStart != 0 && applied >= termStart
+	if s.Role == r.state.Role && s.Term == r.state.Term && s.Leader == r.state.Leader && s.Ready == r.state.Ready {
+		return r.state, false
+	}
+	return r.set(s), true
+}
+
+// applied makes a leader ready once it has applied its first entry. Applier.
+func (r *roles) applied(applied raft.Index) (RoleState, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state.Ready || r.state.Role != raft.Leader || r.termStart == 0 || applied < r.termStart {
+		return r.state, false
+	}
+	s := r.state
+	s.Ready = true
+	return r.set(s), true
+}
+
+// fail publishes that the replica has stopped.
+func (r *roles) fail(err error) RoleState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.set(RoleState{Role: raft.Follower, Term: r.state.Term, Err: err})
+}
+
+func (r *roles) set(s RoleState) RoleState {
+	s.Seq = r.state.Seq + 1
+	r.state = s
+	close(r.changed)
+	r.changed = make(chan struct{})
+	return s
+}
+
+// await blocks until the state's Seq is above after.
+func (r *roles) await(ctx context.Context, after uint64) (RoleState, error) {
+	for {
+		r.mu.Lock()
+		s, changed := r.state, r.changed
+		r.mu.Unlock()
+		if s.Seq > after {
+			return s, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return s, ctx.Err()
+		}
+	}
+}

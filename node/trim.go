@@ -1,0 +1,93 @@
+package node
+
+import (
+	"errors"
+
+	"github.com/ledgerkv/ledgerkv/ledger"
+	"github.com/ledgerkv/ledgerkv/raft"
+)
+
+// committedTrim is a trim entry in the log: once it is committed, what is below keepFrom may go.
+type committedTrim struct {
+	at       raft.Index
+	keepFrom raft.Index
+}
+
+// trimState is where a replica stands with removing its log's head. Owner.
+type trimState struct {
+	// target is the highest keepFrom that is committed.
+	target raft.Index
+	// proposed is the highest keepFrom that this replica has proposed as leader.
+	proposed raft.Index
+	running  bool
+}
+
+// takeTrims notes the trims that are committed now. A trim that was committed before this process started is not looked for: the next
+// one covers it.
+func (r *replica) takeTrims(commit raft.Index) {
+	n := 0
+	for n < len(r.trims) && r.trims[n].at <= commit {
+		r.trim.target = max(r.trim.target, r.trims[n].keepFrom)
+		n++
+	}
+	if n > 0 {
+		r.trims = append(r.trims[:0], r.trims[n:]...)
+		r.removeHead()
+	}
+}
+
+// removeHead has the syncer drop what is committed to go, as far as this replica can do without it.
+func (r *replica) removeHead() {
+	keep := r.trim.target
+	if r.opts.Factory != nil {
+		keep = min(keep, raft.Index(r.images.lastIndex.Load())+1)
+	}
+	if r.trim.running || keep <= r.ledger.Base().ID.Index+1 {
+		return
+	}
+	r.trim.running = true
+	r.units.push(unit{job: func() error {
+		base, moved, err := r.ledger.Trim(keep)
+		if err != nil && !errors.Is(err, ledger.ErrNoSpace) {
+			return err
+		}
+		// On a full device the head stays until the next trim or image.
+		r.tell(func(r *replica) {
+			r.trim.running = false
+			if moved && !r.failed() {
+				r.ledger.Rebased(base)
+				r.core.Compacted(base)
+			}
+		})
+		return nil
+	}})
+	r.node.syncer.work.add(r)
+}
+
+// proposeTrim asks the group to drop its head, as far as the retention rules and the images on their way allow. Only a leader's
+// proposals count, so that the log begins at the same place everywhere.
+func (r *replica) proposeTrim() {
+	if !r.leading || r.failed() || r.opts.KeepBytes == 0 {
+		return
+	}
+	end := uint64(r.ledger.End())
+	if r.opts.Factory != nil {
+		end = r.images.lastEnd.Load()
+	}
+	if end <= r.opts.KeepBytes {
+		return
+	}
+	keep := r.ledger.IndexAt(raft.Position(end - r.opts.KeepBytes))
+	if sending := raft.Index(r.images.sending.Load()); sending != 0 {
+		keep = min(keep, sending+1)
+	}
+	keep = min(keep, raft.Index(r.commit.load()))
+	if keep <= r.trim.proposed || keep <= r.ledger.Base().ID.Index+1 || !r.ledger.Trimmable(keep) {
+		return
+	}
+	body := raft.AppendTrim(nil, keep)
+	if r.core.Propose([]raft.Entry{{Kind: raft.KindTrim, Size: raft.RecordSize(len(body)), Body: body}}) == nil {
+		r.trim.proposed = keep
+		r.takeOutput(nil, nil)
+	}
+}
