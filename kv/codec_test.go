@@ -46,7 +46,7 @@ var entries = []struct {
 		AppendTxn(nil, model.If(model.ModRevision([]byte("k")).Equals(7), model.Value([]byte("k")).Less([]byte("v"))).
 			Then(model.Put([]byte("k"), []byte("w"))).
 			Else(model.Get([]byte("k")), model.Range(model.RangeOptions{From: []byte("a"), Limit: 3, Reverse: true, KeysOnly: true, CountOnly: true}))),
-		command{kind: commandTxn, txn: &model.Txn{
+		command{kind: commandTxn, txn: model.Txn{
 			Compares: []model.Compare{model.ModRevision([]byte("k")).Equals(7), model.Value([]byte("k")).Less([]byte("v"))},
 			Success:  []model.Op{model.Put([]byte("k"), []byte("w"))},
 			Failure: []model.Op{model.Get([]byte("k")),
@@ -79,16 +79,14 @@ func TestEntriesAreAsDrawn(t *testing.T) {
 // withoutEmptyFields makes empty slices nil, where a decoder may give either.
 func withoutEmptyFields(c *command) {
 	ops := []*model.Op{&c.op}
-	if c.txn != nil {
-		for i := range c.txn.Compares {
-			nilIfEmpty(&c.txn.Compares[i].Value)
-		}
-		for i := range c.txn.Success {
-			ops = append(ops, &c.txn.Success[i])
-		}
-		for i := range c.txn.Failure {
-			ops = append(ops, &c.txn.Failure[i])
-		}
+	for i := range c.txn.Compares {
+		nilIfEmpty(&c.txn.Compares[i].Value)
+	}
+	for i := range c.txn.Success {
+		ops = append(ops, &c.txn.Success[i])
+	}
+	for i := range c.txn.Failure {
+		ops = append(ops, &c.txn.Failure[i])
 	}
 	for _, op := range ops {
 		for _, field := range []*[]byte{&op.Key, &op.Value, &op.Range.From, &op.Range.To} {
@@ -109,7 +107,7 @@ func encode(c *command) []byte {
 	case commandCompact:
 		return AppendCompact(nil, c.revision)
 	case commandTxn:
-		return AppendTxn(nil, *c.txn)
+		return AppendTxn(nil, c.txn)
 	}
 	return appendSingle(nil, c.op)
 }
@@ -187,6 +185,18 @@ func TestDecodeRefuses(t *testing.T) {
 				require.ErrorIs(t, err, c.is)
 			}
 		})
+	}
+}
+
+// TestNothingOfTheCommandBeforeIsLeft: the memory of a command is used again.
+func TestNothingOfTheCommandBeforeIsLeft(t *testing.T) {
+	var reused command
+	for _, first := range entries {
+		for _, second := range entries {
+			require.NoError(t, reused.decode(first.body))
+			require.NoError(t, reused.decode(second.body))
+			require.Equal(t, second.body, encode(&reused), "%s after %s", second.name, first.name)
+		}
 	}
 }
 

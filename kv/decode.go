@@ -2,6 +2,7 @@ package kv
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/ledgerkv/ledgerkv/kv/model"
 )
@@ -13,11 +14,11 @@ type command struct {
 	op model.Op
 	// revision is that of a compact.
 	revision model.Revision
-	// txn is that of a transaction.
-	txn *model.Txn
+	// txn is that of a transaction. Its lists are used again by the next decode.
+	txn model.Txn
 }
 
-// decode gives the command of a log entry into c, validated. It accepts exactly what the encoder can produce and fails with an
+// decode gives the command of a log entry into c, validated. It keeps c's memory, and parts of body in it. It accepts exactly what the encoder can produce and fails with an
 // *model.InvalidError.
 func (c *command) decode(body []byte) error {
 	rest, err := openEnvelope(body)
@@ -27,7 +28,7 @@ func (c *command) decode(body []byte) error {
 	if len(rest) == 0 {
 		return malformed("command", "expected one, found none")
 	}
-	*c = command{kind: rest[0]}
+	c.kind, c.op, c.revision = rest[0], model.Op{}, 0
 	r := cursor{rest: rest}
 	switch c.kind {
 	case commandPut, commandDelete, commandDeleteRange:
@@ -35,7 +36,7 @@ func (c *command) decode(body []byte) error {
 	case commandCompact:
 		c.revision = r.compact()
 	case commandTxn:
-		c.txn = r.txn()
+		r.txn(&c.txn)
 	default:
 		return unsupported("command", "expected a kind that this format knows, found %d", c.kind)
 	}
@@ -109,20 +110,18 @@ func (r *cursor) compact() model.Revision {
 	return model.Revision(binary.LittleEndian.Uint64(h[8:]))
 }
 
-func (r *cursor) txn() *model.Txn {
+func (r *cursor) txn(t *model.Txn) {
 	h := r.take("transaction", txnHeaderSize)
 	if h == nil {
-		return nil
+		return
 	}
 	r.zero("transaction", h[1:4])
 	compares := r.count("comparisons", h[4:], compareHeaderSize)
 	success := r.count("success operations", h[8:], keyHeaderSize)
 	failure := r.count("failure operations", h[12:], keyHeaderSize)
-	t := &model.Txn{
-		Compares: make([]model.Compare, compares),
-		Success:  make([]model.Op, success),
-		Failure:  make([]model.Op, failure),
-	}
+	t.Compares = cleared(t.Compares, compares)
+	t.Success = cleared(t.Success, success)
+	t.Failure = cleared(t.Failure, failure)
 	for i := range t.Compares {
 		r.compare(&t.Compares[i])
 	}
@@ -131,7 +130,13 @@ func (r *cursor) txn() *model.Txn {
 			r.op(&ops[i])
 		}
 	}
-	return t
+}
+
+// cleared gives n zero elements, in list's memory where there is enough.
+func cleared[T any](list []T, n int) []T {
+	list = slices.Grow(list[:0], n)[:n]
+	clear(list)
+	return list
 }
 
 // count reads how many parts of at least size bytes follow. What is not there is not allocated for.

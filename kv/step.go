@@ -45,7 +45,7 @@ func (s *step) carryOut(body []byte) (data any, err error) {
 	case commandCompact:
 		return s.compact(statemachine.Revision(c.revision))
 	case commandTxn:
-		return s.txn(c.txn)
+		return s.txn(&c.txn)
 	case commandPut:
 		return nil, s.put(&c.op)
 	}

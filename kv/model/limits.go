@@ -47,10 +47,11 @@ func checkBound(name string, bound []byte) error {
 	return nil
 }
 
-// checkCount says whether a list of a transaction is short enough.
-func checkCount(name string, n int) error {
+// checkCount says whether a list of a transaction is short enough. place and what name it: nothing is put together on the
+// way to a good answer.
+func checkCount(place, what string, n int) error {
 	if n > MaxOps {
-		return &InvalidError{Field: name, Err: ErrTooLarge, Problem: fmt.Sprintf("expected at most %d, found %d", MaxOps, n)}
+		return &InvalidError{Field: place + " " + what, Err: ErrTooLarge, Problem: fmt.Sprintf("expected at most %d, found %d", MaxOps, n)}
 	}
 	return nil
 }

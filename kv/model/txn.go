@@ -130,7 +130,7 @@ func (t Txn) Else(ops ...Op) Txn {
 
 // Validate says whether the transaction can be carried out, with an *InvalidError for the first thing that is wrong.
 func (t Txn) Validate() error {
-	if err := checkCount("if comparisons", len(t.Compares)); err != nil {
+	if err := checkCount("if", "comparisons", len(t.Compares)); err != nil {
 		return err
 	}
 	for i, c := range t.Compares {
@@ -145,7 +145,7 @@ func (t Txn) Validate() error {
 }
 
 func validateBranch(name string, ops []Op) error {
-	if err := checkCount(name+" operations", len(ops)); err != nil {
+	if err := checkCount(name, "operations", len(ops)); err != nil {
 		return err
 	}
 	for i, op := range ops {
