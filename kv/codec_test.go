@@ -3,6 +3,7 @@ package kv
 import (
 	"encoding/hex"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -73,6 +74,16 @@ func TestEntriesAreAsDrawn(t *testing.T) {
 			withoutEmptyFields(&want)
 			require.Equal(t, want, c)
 		})
+	}
+}
+
+func TestTheFormatPageShowsTheseEntries(t *testing.T) {
+	page, err := os.ReadFile("../docs/format.md")
+	require.NoError(t, err)
+	for _, e := range entries {
+		if e.name == "put" || e.name == "delete" || e.name == "compact" {
+			require.Contains(t, string(page), e.hex)
+		}
 	}
 }
 
