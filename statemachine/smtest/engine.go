@@ -32,36 +32,38 @@ type Reopener interface {
 // RunEngine runs the conformance kit of engines. open is called once for each subtest; an Opener that is a Reopener is
 // tested over restarts too. It takes some seconds.
 func RunEngine(t *testing.T, open func(t *testing.T) Opener) {
-	tests := []struct {
-		name string
-		run  func(*testing.T, Opener)
-	}{
-		{"Empty", testEmpty},
-		{"CreateModVersion", testCreateModVersion},
-		{"DeleteAndCreateAgain", testDeleteAndCreateAgain},
-		{"KeysAndValues", testKeysAndValues},
-		{"CopiesWhatIsPut", testCopiesWhatIsPut},
-		{"BatchReadsItsWrites", testBatchReadsItsWrites},
-		{"VisibleAtCommit", testVisibleAtCommit},
-		{"Range", testRange},
-		{"LongRange", testLongRange},
-		{"PastRevisions", testPastRevisions},
-		{"Events", testEvents},
-		{"Compaction", testCompaction},
-		{"CompactionNeverShows", testCompactionNeverShows},
-		{"ViewsStayReadable", testViewsStayReadable},
-		{"Image", testImage},
-		{"ImageStaysWhileWriting", testImageStaysWhileWriting},
-		{"ImageOfPastCompaction", testImageHidesLaziness},
-		{"RestoreRefusesDamage", testRestoreRefusesDamage},
-		{"ReadersWhileWriting", testReadersWhileWriting},
-		{"Metamorphic", testMetamorphic},
-		{"Closed", testClosed},
-		{"Reopen", testReopen},
-	}
-	for _, test := range tests {
+	for _, test := range engineTests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
+}
+
+// engineTests are the kit's tests of engines.
+var engineTests = []struct {
+	name string
+	run  func(testing.TB, Opener)
+}{
+	{"Empty", testEmpty},
+	{"CreateModVersion", testCreateModVersion},
+	{"DeleteAndCreateAgain", testDeleteAndCreateAgain},
+	{"KeysAndValues", testKeysAndValues},
+	{"CopiesWhatIsPut", testCopiesWhatIsPut},
+	{"BatchReadsItsWrites", testBatchReadsItsWrites},
+	{"VisibleAtCommit", testVisibleAtCommit},
+	{"Range", testRange},
+	{"LongRange", testLongRange},
+	{"PastRevisions", testPastRevisions},
+	{"Events", testEvents},
+	{"Compaction", testCompaction},
+	{"CompactionNeverShows", testCompactionNeverShows},
+	{"ViewsStayReadable", testViewsStayReadable},
+	{"Image", testImage},
+	{"ImageStaysWhileWriting", testImageStaysWhileWriting},
+	{"ImageHidesLaziness", testImageHidesLaziness},
+	{"RestoreRefusesDamage", testRestoreRefusesDamage},
+	{"ReadersWhileWriting", testReadersWhileWriting},
+	{"Metamorphic", testMetamorphic},
+	{"Closed", testClosed},
+	{"Reopen", testReopen},
 }
 
 // seeded gives a random source whose seed is logged, and set by LEDGERKV_SEED.

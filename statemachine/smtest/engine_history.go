@@ -9,7 +9,7 @@ import (
 	"github.com/ledgerkv/ledgerkv/statemachine"
 )
 
-func testPastRevisions(t *testing.T, open Opener) {
+func testPastRevisions(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	d.write(put("a", "1"))
 	d.write(put("b", "2"), put("c", "2"))
@@ -36,7 +36,7 @@ func testPastRevisions(t *testing.T, open Opener) {
 	require.ErrorIs(t, err, statemachine.ErrFutureRevision)
 }
 
-func testEvents(t *testing.T, open Opener) {
+func testEvents(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	d.write(put("b", "1"), put("a", "1"), put("c", "1"))
 	d.write() // a revision without a change
@@ -87,7 +87,7 @@ func testEvents(t *testing.T, open Opener) {
 	require.NoError(t, v.Close())
 }
 
-func testCompaction(t *testing.T, open Opener) {
+func testCompaction(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	d.write(put("a", "1"), put("x", "1"))
 	d.write(put("a", "2"), del("x"))
@@ -127,7 +127,7 @@ func testCompaction(t *testing.T, open Opener) {
 }
 
 // testCompactionNeverShows compares an engine that has just been told to compact with itself after it had time to do it.
-func testCompactionNeverShows(t *testing.T, open Opener) {
+func testCompactionNeverShows(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	const keys, rounds = 300, 8
 	key := func(i int) string { return fmt.Sprintf("%04d", i) }
@@ -177,7 +177,7 @@ func testCompactionNeverShows(t *testing.T, open Opener) {
 	require.Equal(t, []string{`"0003"="back"(10,10,1,0)`}, d.at(statemachine.Latest))
 }
 
-func testViewsStayReadable(t *testing.T, open Opener) {
+func testViewsStayReadable(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	d.write(put("a", "1"), put("b", "1"), put("c", "1"))
 	d.write(put("a", "2"), del("b"))
@@ -212,7 +212,7 @@ func testViewsStayReadable(t *testing.T, open Opener) {
 	require.Equal(t, []string{`"a"="9"(22,22,1,0)`}, d.at(statemachine.Latest))
 }
 
-func testClosed(t *testing.T, open Opener) {
+func testClosed(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	d.write(put("a", "1"))
 	require.NoError(t, d.e.Close())

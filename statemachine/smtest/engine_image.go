@@ -53,7 +53,7 @@ func restored(t testing.TB, e statemachine.Engine, chunks [][]byte) statemachine
 	return e
 }
 
-func testImage(t *testing.T, open Opener) {
+func testImage(t testing.TB, open Opener) {
 	empty := chunksOf(t, open.Open(t))
 	require.Equal(t, chunksOf(t, NewModel()), empty, "an empty engine has an image too")
 	require.Zero(t, restored(t, open.Open(t), empty).Revision())
@@ -105,7 +105,7 @@ func testImage(t *testing.T, open Opener) {
 	require.Error(t, d.e.Restore(Source(chunks)), "it is not empty")
 }
 
-func testImageStaysWhileWriting(t *testing.T, open Opener) {
+func testImageStaysWhileWriting(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	story(d)
 	want := chunksOf(t, d.e)
@@ -128,7 +128,7 @@ func testImageStaysWhileWriting(t *testing.T, open Opener) {
 }
 
 // testImageHidesLaziness takes the image of one state over and over while the engine gives back what was compacted.
-func testImageHidesLaziness(t *testing.T, open Opener) {
+func testImageHidesLaziness(t testing.TB, open Opener) {
 	d, m := driver{t, open.Open(t)}, driver{t, NewModel()}
 	for _, o := range []driver{d, m} {
 		for i := range 400 {
@@ -146,7 +146,7 @@ func testImageHidesLaziness(t *testing.T, open Opener) {
 	}
 }
 
-func testRestoreRefusesDamage(t *testing.T, open Opener) {
+func testRestoreRefusesDamage(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	story(d)
 	chunks := chunksOf(t, d.e)

@@ -12,7 +12,7 @@ import (
 	"github.com/ledgerkv/ledgerkv/statemachine"
 )
 
-func testEmpty(t *testing.T, open Opener) {
+func testEmpty(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	require.Zero(t, d.e.Applied())
 	require.Zero(t, d.e.Revision())
@@ -32,7 +32,7 @@ func testEmpty(t *testing.T, open Opener) {
 	require.ErrorIs(t, err, statemachine.ErrFutureRevision)
 }
 
-func testCreateModVersion(t *testing.T, open Opener) {
+func testCreateModVersion(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	b := d.e.Begin()
 	require.EqualValues(t, 1, b.Advance())
@@ -67,7 +67,7 @@ func testCreateModVersion(t *testing.T, open Opener) {
 	require.Error(t, d.e.Begin().Commit(49), "the applied index never goes back")
 }
 
-func testDeleteAndCreateAgain(t *testing.T, open Opener) {
+func testDeleteAndCreateAgain(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	d.write(put("a", "1"))
 	d.write(put("a", "2"))
@@ -110,7 +110,7 @@ func testDeleteAndCreateAgain(t *testing.T, open Opener) {
 var oddKeys = []string{"", "\x00", "\x00\x00", "\x00\x00\x01", "\x00\x01", "\x00\xff", "\x01", "a", "a\x00", "a\x00\x00", "a\x00\x01", "a\x00b",
 	"a\x00\xff", "a\x01", "aa", "a\xff", "a\xff\x00", "a\xff\xff", "b", "\xfe", "\xff", "\xff\x00", "\xff\xff"}
 
-func testKeysAndValues(t *testing.T, open Opener) {
+func testKeysAndValues(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	require.True(t, slices.IsSorted(oddKeys))
 	var steps []step
@@ -159,7 +159,7 @@ func testKeysAndValues(t *testing.T, open Opener) {
 	require.NoError(t, v.Close())
 }
 
-func testCopiesWhatIsPut(t *testing.T, open Opener) {
+func testCopiesWhatIsPut(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	key, value := []byte("key"), []byte("value")
 	b := d.e.Begin()
@@ -183,7 +183,7 @@ func testCopiesWhatIsPut(t *testing.T, open Opener) {
 	require.NoError(t, v.Close())
 }
 
-func testBatchReadsItsWrites(t *testing.T, open Opener) {
+func testBatchReadsItsWrites(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	d.write(put("a", "1"), put("c", "1"), put("e", "1"), put("g", "1"))
 	b := d.e.Begin()
@@ -231,7 +231,7 @@ func testBatchReadsItsWrites(t *testing.T, open Opener) {
 	require.Len(t, d.at(statemachine.Latest), 4)
 }
 
-func testVisibleAtCommit(t *testing.T, open Opener) {
+func testVisibleAtCommit(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	d.write(put("a", "1"))
 	before := d.view(statemachine.Latest)
@@ -272,7 +272,7 @@ func testVisibleAtCommit(t *testing.T, open Opener) {
 	require.Error(t, b.Commit(10))
 }
 
-func testRange(t *testing.T, open Opener) {
+func testRange(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	d.write(put("a", "1"), put("b", "1"), put("c", "1"), put("d", "1"), put("e", "1"))
 	d.write(del("c"), put("d", "2"))
@@ -324,7 +324,7 @@ func testRange(t *testing.T, open Opener) {
 }
 
 // testLongRange walks more keys than any engine takes at once, with runs of deleted ones.
-func testLongRange(t *testing.T, open Opener) {
+func testLongRange(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	const n = 3000
 	key := func(i int) string { return fmt.Sprintf("%05d", i) }

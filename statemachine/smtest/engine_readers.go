@@ -20,7 +20,7 @@ func account(i int) []byte { return fmt.Appendf(nil, "account/%02d", i%readerAcc
 
 // testReadersWhileWriting has many goroutines read while one writes transfers between accounts: in each revision all keys are
 // put, deleted or put back so that their number and the sum of their first value bytes can be told from the revision.
-func testReadersWhileWriting(t *testing.T, open Opener) {
+func testReadersWhileWriting(t testing.TB, open Opener) {
 	e := open.Open(t)
 	var done atomic.Bool
 	var readers sync.WaitGroup
@@ -73,7 +73,7 @@ func testReadersWhileWriting(t *testing.T, open Opener) {
 
 // writeAccounts writes revision rev: the account rev is deleted, and all others are put if they were deleted before or if
 // their number has the parity of rev.
-func writeAccounts(t *testing.T, b statemachine.Batch) {
+func writeAccounts(t testing.TB, b statemachine.Batch) {
 	rev := b.Advance()
 	for i := range readerAccounts {
 		_, ok, err := b.Get(account(i))

@@ -8,7 +8,7 @@ import (
 )
 
 // testReopen checks what is left of an engine after its end. For an engine in memory it checks that it promises nothing.
-func testReopen(t *testing.T, open Opener) {
+func testReopen(t testing.TB, open Opener) {
 	re, ok := open.(Reopener)
 	if !ok {
 		d := driver{t, open.Open(t)}

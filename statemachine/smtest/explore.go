@@ -20,7 +20,7 @@ const (
 )
 
 // testMetamorphic does the same random things to an engine and to a model, and compares all answers.
-func testMetamorphic(t *testing.T, open Opener) {
+func testMetamorphic(t testing.TB, open Opener) {
 	rng := seeded(t)
 	for run := range exploreRuns {
 		x := newExplorer(rng, open.Open(t))
