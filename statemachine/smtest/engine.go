@@ -68,6 +68,7 @@ var engineTests = []struct {
 
 // seeded gives a random source whose seed is logged, and set by LEDGERKV_SEED.
 func seeded(t testing.TB) *rand.Rand {
+	t.Helper()
 	seed := rand.Uint64()
 	if s := os.Getenv("LEDGERKV_SEED"); s != "" {
 		var err error
