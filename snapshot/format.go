@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	headerMagic  = "LKVIMG\x00\x01"
+	headerMagic  = "LKVIMF\x00\x01"
 	chunkMagic   = "LKIC"
 	trailerMagic = "LKVIMT\x00\x01"
 	endMagic     = "LKVIME\x00\x01"

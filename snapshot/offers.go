@@ -251,9 +251,10 @@ func (o *Offers) fetch(s *sending, m message) {
 	if m.from < s.Meta.Chunks {
 		until = min(until, m.from+min(maxWindow, s.Meta.Chunks-m.from))
 	}
-	if m.rewind {
+	switch {
+	case m.rewind:
 		s.next, s.limit = min(m.from, s.Meta.Chunks), until
-	} else {
+	case m.from <= s.next: // Nobody has what was not sent, unless it was said with a rewind.
 		s.limit = max(s.limit, until)
 	}
 	if m.poll {

@@ -28,8 +28,8 @@ func (s *Store) Receive(m Meta) (*Receiver, error) {
 		return nil, fmt.Errorf("snapshot: %v can't be received: %w", m, errors.Join(ErrFrame, err))
 	}
 	name := fileName(m.Base.ID.Index, m.Digest, partSuffix)
-	if !s.reserve(name) {
-		return nil, fmt.Errorf("snapshot: receiving %v: %w", m, ErrBusy)
+	if err := s.reserve(name); err != nil {
+		return nil, fmt.Errorf("snapshot: receiving %v: %w", m, err)
 	}
 	k, err := s.resume(name, m)
 	if err != nil {
@@ -39,10 +39,25 @@ func (s *Store) Receive(m Meta) (*Receiver, error) {
 	return &Receiver{sink: k, meta: m}, nil
 }
 
-// reserve keeps a part file to one receiver, and from Retain, which holds names while it removes.
-func (s *Store) reserve(name string) bool {
+// reserve keeps a part file to one receiver, and from Retain, which holds names while it removes. Parts of older images that
+// nobody receives any more go, so that a receiver which is offered one image after the other keeps one part.
+func (s *Store) reserve(name string) error {
 	s.names.Lock()
 	defer s.names.Unlock()
+	if !s.mark(name) {
+		return ErrBusy
+	}
+	stale, err := s.staleParts(indexInName(name) - 1)
+	if err == nil {
+		err = s.remove(stale)
+	}
+	if err != nil {
+		s.release(name)
+	}
+	return err
+}
+
+func (s *Store) mark(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.receiving[name] {

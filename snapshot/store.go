@@ -216,11 +216,18 @@ func (s *Store) Retain(count int) error {
 	s.names.Lock()
 	defer s.names.Unlock()
 	victims := s.superfluous(max(count, 1))
-	parts, err := s.staleParts()
-	if err != nil {
-		return err
+	if newest, ok := s.Newest(); ok {
+		parts, err := s.staleParts(newest.Base.ID.Index)
+		if err != nil {
+			return err
+		}
+		victims = append(victims, parts...)
 	}
-	victims = append(victims, parts...)
+	return s.remove(victims)
+}
+
+// remove removes files. REQUIRES: names is held, and nobody uses the files.
+func (s *Store) remove(victims []string) error {
 	if len(victims) == 0 {
 		return nil
 	}
@@ -262,12 +269,8 @@ func (s *Store) superfluous(count int) (names []string) {
 	return names
 }
 
-// staleParts names the half-received images that nobody needs any more.
-func (s *Store) staleParts() ([]string, error) {
-	newest, ok := s.Newest()
-	if !ok {
-		return nil, nil
-	}
+// staleParts names the half-received images up to an index that no receiver has.
+func (s *Store) staleParts(upTo raft.Index) ([]string, error) {
 	names, err := s.fsys.List(s.dir)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: listing the image directory %s: %w", s.dir, err)
@@ -276,7 +279,7 @@ func (s *Store) staleParts() ([]string, error) {
 	defer s.mu.Unlock()
 	var stale []string
 	for _, name := range names {
-		if strings.HasSuffix(name, partSuffix) && !s.receiving[name] && indexInName(name) <= newest.Base.ID.Index {
+		if strings.HasSuffix(name, partSuffix) && !s.receiving[name] && indexInName(name) <= upTo {
 			stale = append(stale, name)
 		}
 	}
