@@ -179,14 +179,19 @@ func checkBodyLen(k raft.Kind, n int) error {
 	return nil
 }
 
+// bodyOf gives the body of a whole record.
+func bodyOf(raw []byte) []byte {
+	end := headerSize + int(binary.LittleEndian.Uint32(raw[offBodyLen:]))
+	return raw[headerSize:end:end]
+}
+
 // attach gives a decoded header its body. raw is the whole record.
 func (r *Record) attach(raw []byte) error {
-	end := headerSize + int(binary.LittleEndian.Uint32(raw[offBodyLen:]))
-	r.Raw, r.Body = raw, raw[headerSize:end:end]
+	r.Raw, r.Body = raw, bodyOf(raw)
 	if sum := BodyChecksum(r.Body); sum != r.BodyCRC {
 		return fmt.Errorf("body checksum: computed %#x, found %#x", sum, r.BodyCRC)
 	}
-	for _, b := range raw[end:] {
+	for _, b := range raw[headerSize+len(r.Body):] {
 		if b != 0 {
 			return fmt.Errorf("padding is not zero")
 		}

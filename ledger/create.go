@@ -1,0 +1,78 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ledgerkv/ledgerkv/internal/fs"
+	"github.com/ledgerkv/ledgerkv/raft"
+)
+
+const firstEpoch = 1
+
+// Create makes a new, empty ledger in o.Dir, with boot as the group's first configuration. The group file comes last: until it is there, which
+// Exists tells, Create may be interrupted and called again. It fails with ErrExists when there is one. It blocks on the device.
+func Create(o Options, boot raft.Configuration) error {
+	if o.SegmentSize == 0 {
+		o.SegmentSize = DefaultSegmentSize
+	}
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	if err := boot.Validate(); err != nil {
+		return fmt.Errorf("ledger: the first configuration: %w", err)
+	}
+	exists, err := Exists(o)
+	if err != nil {
+		return err
+	}
+	if exists {
+		return fmt.Errorf("%w: %s", ErrExists, o.Dir)
+	}
+	o = o.withDefaults()
+	names := layout{o.Dir}
+	if err := o.FS.MkdirAll(o.Dir); err != nil {
+		return fmt.Errorf("ledger: create: %w", err)
+	}
+	for _, leftover := range []string{names.ledger(firstEpoch), names.base(firstEpoch)} {
+		if err := o.FS.RemoveAll(leftover); err != nil {
+			return fmt.Errorf("ledger: create: %w", err)
+		}
+	}
+	base := raft.Base{Checksum: o.Identity.seed(), Format: FormatInitial, Configuration: boot}
+	if err := makeLedger(o, firstEpoch, firstEpoch, base); err != nil {
+		return fmt.Errorf("ledger: create: %w", err)
+	}
+	g := groupState{generation: 1, id: o.Identity, segmentSize: o.SegmentSize,
+		ledgerEpoch: firstEpoch, baseEpoch: firstEpoch, engineEpoch: firstEpoch}
+	if err := fs.WriteFileAtomic(o.FS, o.Dir, names.group(), newGroupFile(&g)); err != nil {
+		return fmt.Errorf("ledger: create: %w", err)
+	}
+	return nil
+}
+
+// Exists reports whether o.Dir holds a group file, so that the ledger can be opened. Only FS and Dir of o are used.
+func Exists(o Options) (bool, error) {
+	_, err := o.FS.Stat(layout{o.Dir}.group())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// makeLedger makes a ledger directory with its first segment, and the base file, all durable.
+func makeLedger(o Options, ledgerEpoch, baseEpoch uint32, base raft.Base) error {
+	names := layout{o.Dir}
+	if err := o.FS.MkdirAll(names.ledger(ledgerEpoch)); err != nil {
+		return err
+	}
+	number := segmentOf(base.Position, o.SegmentSize)
+	from := uint64(pageFloor(base.Position)) % o.SegmentSize
+	n := min(firstChunk, o.SegmentSize-from, o.ChunkBytes)
+	id := o.Identity
+	h := segmentHeader{cluster: id.Cluster, group: id.Group, incarnation: id.Incarnation, number: number, size: o.SegmentSize}
+	if err := makeSegment(o.FS, names, ledgerEpoch, h, from, n); err != nil {
+		return err
+	}
+	return fs.WriteFileAtomic(o.FS, o.Dir, names.base(baseEpoch), encodeBase(base))
+}

@@ -1,0 +1,35 @@
+package ledger
+
+import (
+	"sort"
+
+	"github.com/ledgerkv/ledgerkv/raft"
+)
+
+// TermAt gives the term of an entry of the log, or of its base. Errors: *CompactedError, ErrMismatch above the last entry. Any goroutine; it
+// never touches the disk.
+func (l *Ledger) TermAt(i raft.Index) (raft.Term, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t, ok := l.idx.termAt(i); ok {
+		return t, nil
+	}
+	if i < l.idx.base.ID.Index {
+		return 0, l.idx.compacted()
+	}
+	return 0, mismatch("entry %d, the last one is %v", i, l.idx.tip.ID)
+}
+
+// IndexAt gives the last entry that is known, from memory, to begin at or before pos; the first entry when all begin behind it. It is exact to
+// one waypoint (64 KiB and a record). Any goroutine; it never touches the disk.
+func (l *Ledger) IndexAt(pos raft.Position) raft.Index {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x := &l.idx
+	n := sort.Search(len(x.segs), func(i int) bool { return x.segs[i].points[0].pos > pos })
+	if n == 0 {
+		return x.first()
+	}
+	points := x.segs[n-1].points
+	return points[sort.Search(len(points), func(i int) bool { return points[i].pos > pos })-1].index
+}
