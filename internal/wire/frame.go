@@ -12,7 +12,7 @@ const (
 	HeaderSize = 24
 
 	// DefaultMaxHead and DefaultMaxBody are the limits that zero Limits stand for, in bytes.
-	DefaultMaxHead = 1 << 20
+	DefaultMaxHead = 4 << 20
 	DefaultMaxBody = 64 << 20
 )
 

@@ -11,8 +11,8 @@ import (
 const (
 	// readBufferBytes is what a Reader asks of its stream at once.
 	readBufferBytes = 64 << 10
-	// bodyStepBytes is what a body is given before its bytes arrive: a length that is a lie costs no more memory than this.
-	bodyStepBytes = 1 << 20
+	// stepBytes is what a head or a body is given before its bytes arrive: a length that is a lie costs no more than this.
+	stepBytes = 1 << 20
 )
 
 // Reader takes frames from a stream. It reads ahead, so nobody else may read the stream. One goroutine at a time.
@@ -52,16 +52,13 @@ func (r *Reader) Next() (Frame, error) {
 		return Frame{}, err
 	}
 	f := Frame{Kind: h.kind, BodyChecked: h.flags&flagBodyChecked != 0}
-	if h.headLen > 0 {
-		f.Head = make([]byte, h.headLen)
-		if err := r.fill(f.Head, "head"); err != nil {
-			return Frame{}, err
-		}
+	if f.Head, err = r.grow(int(h.headLen), "head"); err != nil {
+		return Frame{}, err
 	}
 	if sum := headerChecksum(r.header[:], f.Head); sum != h.checksum {
 		return Frame{}, &FrameError{Part: PartHeadChecksum, Offset: r.start, Expected: uint64(sum), Found: uint64(h.checksum)}
 	}
-	if f.Body, err = r.body(int(h.bodyLen)); err != nil {
+	if f.Body, err = r.grow(int(h.bodyLen), "body"); err != nil {
 		return Frame{}, err
 	}
 	if f.BodyChecked {
@@ -72,15 +69,15 @@ func (r *Reader) Next() (Frame, error) {
 	return f, nil
 }
 
-// body reads n bytes, allocating no more than a step ahead of what has arrived.
-func (r *Reader) body(n int) ([]byte, error) {
+// grow reads n bytes of the named part, allocating no more than a step, or as much again, ahead of what has arrived.
+func (r *Reader) grow(n int, part string) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	buf := make([]byte, min(n, bodyStepBytes))
+	buf := make([]byte, min(n, stepBytes))
 	have := 0
 	for {
-		if err := r.fill(buf[have:], "body"); err != nil {
+		if err := r.fill(buf[have:], part); err != nil {
 			return nil, err
 		}
 		if have = len(buf); have == n {

@@ -21,7 +21,7 @@ func stream(t testing.TB) ([]byte, []wire.Frame) {
 	w := wire.NewWriter(&buf, wire.Limits{})
 	var want []wire.Frame
 	lengths := []int{0, 1, 7, 8, 500, 1 << 10, 1<<10 + 1, 5000, 70_000, 3 << 20}
-	for i, headLen := range lengths[:8] {
+	for i, headLen := range lengths {
 		for j, bodyLen := range lengths {
 			f := wire.Frame{Kind: uint8(1 + i*16 + j), BodyChecked: (i+j)%2 == 0}
 			if headLen > 0 {
@@ -152,7 +152,7 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 		{part: wire.PartVersion, at: 2, value: 9, text: "expected frame version 1, found 9"},
 		{part: wire.PartFlags, at: 4, value: 0x80, text: "flags"},
 		{part: wire.PartReserved, at: 6, value: 1, text: "reserved"},
-		{part: wire.PartHeadLength, at: 11, value: 0xff, text: "head length of at most 1048576 bytes"},
+		{part: wire.PartHeadLength, at: 11, value: 0xff, text: "head length of at most 4194304 bytes"},
 		{part: wire.PartBodyLength, at: 15, value: 0xff, text: "body length of at most 67108864 bytes"},
 		{part: wire.PartBodyChecksum, at: 16, value: 1, text: "checksum of the body"},
 		{part: wire.PartHeadChecksum, at: 3, value: 8, text: "damaged"},
