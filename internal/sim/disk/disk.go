@@ -155,9 +155,9 @@ func (d *Disk) begin(op Op) (dying bool, f *fault, err error) {
 		d.ops++
 		op.Seq = d.ops
 	}
-	if d.Before != nil {
+	if before := d.Before; before != nil {
 		d.mu.Unlock()
-		if err := d.Before(op); err != nil {
+		if err := before(op); err != nil {
 			return false, nil, err
 		}
 		d.mu.Lock()

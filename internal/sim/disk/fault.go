@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// Fault makes operations fail.
+// Fault makes operations fail. One that fails has done nothing, but for Datasync (see Evict); after a failed SyncDir the names
+// are still to be synced, and the next one does it.
 type Fault struct {
 	// Ops says which operations fail; none means all of them.
 	Ops []OpKind
