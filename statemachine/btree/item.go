@@ -10,10 +10,16 @@ import (
 type item struct {
 	key    []byte // never nil, so that it can be a bound of a walk
 	newest atomic.Pointer[version]
+	// short holds a key of up to 32 bytes, so that looking at an item is one cache line, and making it one allocation.
+	short [32]byte
 }
 
 // newItem makes an item without a version, with a copy of the key.
-func newItem(key []byte) *item { return &item{key: append(make([]byte, 0, len(key)), key...)} }
+func newItem(key []byte) *item {
+	it := &item{}
+	it.key = append(it.short[:0], key...)
+	return it
+}
 
 // version is one change of a key. All but older is fixed before the version can be reached by a reader.
 type version struct {
