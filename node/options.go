@@ -129,7 +129,7 @@ func (o *Options) setDefaults() {
 		o.Cluster = "ledgerkv"
 	}
 	if o.FS == nil {
-		o.FS = fs.OS{}
+		o.FS = fs.OS
 	}
 	if o.Clock == nil {
 		o.Clock = systemClock{time.Now()}

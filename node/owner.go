@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"hash/crc32"
+	"math"
 	"sync/atomic"
 
 	"github.com/ledgerkv/ledgerkv/ledger"
@@ -17,9 +18,7 @@ type owner struct {
 	work worklist
 	// ticked: time has passed for every group.
 	ticked atomic.Bool
-	// groups are this owner's, in order of opening. Added to before the loop's first turn or through joining.
-	groups  []*replica
-	joining worklist
+	ticks  int // owner only
 }
 
 func newOwner(n *Node, number int) *owner {
@@ -35,11 +34,9 @@ const turnBytes = 4 << 20
 func (o *owner) turn() (more bool) {
 	now := o.node.opts.Clock.Monotonic()
 	if o.ticked.Swap(false) {
+		o.ticks++
 		for _, r := range o.node.ownedBy(o) {
-			if !r.failed() {
-				r.core.Tick(now)
-				r.turn(now)
-			}
+			o.tick(r, now)
 		}
 	}
 	for _, r := range o.work.take() {
@@ -49,6 +46,20 @@ func (o *owner) turn() (more bool) {
 		}
 	}
 	return more
+}
+
+// retentionTicks is how often a log-only group looks whether its head may go.
+const retentionTicks = 16
+
+func (o *owner) tick(r *replica, now raft.Monotonic) {
+	if r.failed() {
+		return
+	}
+	r.core.Tick(now)
+	if r.opts.Factory == nil && o.ticks%retentionTicks == 0 {
+		r.proposeTrim()
+	}
+	r.turn(now)
 }
 
 // turn takes in what is there for one group (progress of the other loops, events, messages, reads, proposals) and hands out what
@@ -95,7 +106,7 @@ func (r *replica) takeMessages() {
 			r.step(in.message, nil)
 			continue
 		}
-		if r.overloaded() || !r.roomFor(in.bytes) {
+		if r.overloaded() || !r.roomFor(in.records, in.bytes) {
 			continue // not acknowledged: the leader sends it again later
 		}
 		if sum, ok := r.ledger.ChecksumAt(in.message.Prev); ok && sum != in.records[0].PrevChecksum {
@@ -131,19 +142,18 @@ func (r *replica) overloaded() bool {
 	return behind
 }
 
-// roomFor reports whether bytes of records fit into the space that is prepared. Where they do not, the provisioner is asked.
-func (r *replica) roomFor(bytes int) bool {
-	if r.ledger.Room() >= uint64(bytes) {
-		return true
+// roomFor reports whether records fit on the device. While it is full, what was prepared on it is all there is.
+func (r *replica) roomFor(records []ledger.Record, bytes int) bool {
+	largest := 0
+	for i := range records {
+		largest = max(largest, len(records[i].Raw))
 	}
-	r.throttled.Store(true)
-	r.node.provisioner.work.add(r)
-	return false
+	return r.ledger.Room(uint32(largest)) >= uint64(bytes)
 }
 
 // takeReads starts one read round for all reads that have arrived.
 func (r *replica) takeReads() {
-	reads := r.reads.take()
+	reads := r.reads.take(math.MaxUint64)
 	if len(reads) == 0 {
 		return
 	}
@@ -183,15 +193,15 @@ func (r *replica) abandonReads() {
 	r.readBatches = nil
 }
 
-// takeProposals proposes what is queued, as far as there is prepared space for it. What does not fit stays queued (the queue is bounded,
-// and the progress of the other loops wakes the owner) unless the disk is full.
+// takeProposals proposes what is queued. While the other loops are behind it stays queued (the queue is bounded, and their progress wakes
+// the owner); on a full disk it is refused.
 func (r *replica) takeProposals() (more bool) {
 	if r.proposals.empty() {
 		return false
 	}
 	if !r.leading {
 		err := &raft.NotLeaderError{Leader: r.roles.load().Leader}
-		for _, p := range r.proposals.take(1 << 62) {
+		for _, p := range r.proposals.take(math.MaxUint64) {
 			p.complete(Proposed{}, err)
 		}
 		return false
@@ -199,18 +209,18 @@ func (r *replica) takeProposals() (more bool) {
 	if r.overloaded() {
 		return false
 	}
-	room := r.ledger.Room()
-	batch := r.proposals.take(min(room, turnBytes))
+	room := uint64(turnBytes)
+	if r.ledger.Room(0) < turnBytes {
+		room = min(room, r.ledger.Room(r.proposals.largest()))
+	}
+	batch := r.proposals.take(room)
 	if len(batch) > 0 {
 		r.propose(batch)
 		return !r.proposals.empty()
 	}
-	r.throttled.Store(true)
-	r.node.provisioner.work.add(r)
-	if r.diskFull.Load() {
-		for _, p := range r.proposals.take(1 << 62) {
-			p.complete(Proposed{}, ErrDiskFull)
-		}
+	r.diskFull.Store(true) // the provisioner looks again from time to time
+	for _, p := range r.proposals.take(math.MaxUint64) {
+		p.complete(Proposed{}, ErrDiskFull)
 	}
 	return false
 }
@@ -244,6 +254,9 @@ func (r *replica) takeOutput(records []ledger.Record, batch []*Pending) {
 	}
 	if out.Truncate != 0 {
 		r.truncate(out.Truncate)
+		if r.failed() {
+			return
+		}
 	}
 	if err := r.append(out.Append, records, batch); err != nil {
 		r.fail(err)
@@ -270,7 +283,10 @@ func (r *replica) takeOutput(records []ledger.Record, batch []*Pending) {
 }
 
 func (r *replica) truncate(from raft.Index) {
-	r.ledger.Truncate(from)
+	if err := r.ledger.Truncate(from); err != nil {
+		r.fail(err)
+		return
+	}
 	for i := range r.unsynced {
 		r.unsynced[i].last = min(r.unsynced[i].last, from-1)
 	}

@@ -131,6 +131,17 @@ func (q *pendingQueue) take(room uint64) []*Pending {
 	return taken
 }
 
+// largest is the size in the log of the largest queued item, in bytes.
+func (q *pendingQueue) largest() uint32 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	largest := uint32(0)
+	for _, p := range q.items {
+		largest = max(largest, raft.RecordSize(len(p.body)))
+	}
+	return largest
+}
+
 // empty reports whether nothing is queued.
 func (q *pendingQueue) empty() bool {
 	q.mu.Lock()

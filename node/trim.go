@@ -55,7 +55,6 @@ func (r *replica) removeHead() {
 		r.tell(func(r *replica) {
 			r.trim.running = false
 			if moved && !r.failed() {
-				r.ledger.Rebased(base)
 				r.core.Compacted(base)
 			}
 		})
@@ -77,12 +76,13 @@ func (r *replica) proposeTrim() {
 	if end <= r.opts.KeepBytes {
 		return
 	}
-	keep := r.ledger.IndexAt(raft.Position(end - r.opts.KeepBytes))
+	boundary := (end - r.opts.KeepBytes) &^ (r.opts.SegmentSize - 1) // whole segments go, so anything else would change nothing
+	keep := r.ledger.IndexAt(raft.Position(boundary))
 	if sending := raft.Index(r.images.sending.Load()); sending != 0 {
 		keep = min(keep, sending+1)
 	}
 	keep = min(keep, raft.Index(r.commit.load()))
-	if keep <= r.trim.proposed || keep <= r.ledger.Base().ID.Index+1 || !r.ledger.Trimmable(keep) {
+	if keep <= r.trim.proposed || keep <= r.ledger.Base().ID.Index+1 {
 		return
 	}
 	body := raft.AppendTrim(nil, keep)

@@ -137,6 +137,7 @@ func (s *Server) Start() error {
 	}
 	err = errors.Join(err, ignoreCrash(t.Close()))
 	if s.disk.Crashed() {
+		s.PowerCut()
 		return nil
 	}
 	s.Err = fmt.Errorf("sim: starting %s: %w", s.ID(), err)
@@ -189,7 +190,10 @@ func (s *Server) PowerCut() {
 func (s *Server) down() {
 	s.disk.Halt()
 	s.node = nil
-	ignoreCrash(s.transport.Close())
+	if s.transport != nil {
+		s.transport.Close() // its node is gone; there is nobody to tell
+		s.transport = nil
+	}
 }
 
 // Step makes one thing happen, drawn from the seed: a loop that was woken turns, or a frame arrives; when there is neither, time passes.

@@ -19,7 +19,8 @@ import (
 type TCPOptions struct {
 	// Address is where to listen, host:port. Port 0 takes a free one; Addr tells which.
 	Address string
-	// Listen and Dial make listeners and connections; the default is plain TCP. TLS goes here.
+	// Listen and Dial make listeners and connections; the default is plain TCP. TLS goes here. Dial must return when its
+	// context ends: Close waits for it.
 	Listen func(address string) (net.Listener, error)
 	Dial   func(ctx context.Context, address string) (net.Conn, error)
 	// Limits bound a frame. They must be the same on all nodes. The defaults are those of package wire.

@@ -104,7 +104,7 @@ type Transport interface {
 	// over the limits, and with ErrClosed; then nothing was sent. After any other error the link is broken, and how much
 	// arrived is not known.
 	Send(to raft.NodeID, c Class, frames []Frame) error
-	// Addr is where peers reach this transport, as SetPeers takes it.
+	// Addr is where the transport listens. Unless that is a wildcard, SetPeers of a peer takes it.
 	Addr() string
 	// Close ends every connection and waits for every goroutine. It is not reported to the handler.
 	Close() error
