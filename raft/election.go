@@ -100,12 +100,25 @@ func (c *Core) Unreachable(id NodeID) {
 // loseLeader: the deadline passed.
 func (c *Core) loseLeader() {
 	c.leader, c.heard = None, false
-	if !c.self.votes() || c.installing != nil || c.term >= maxTerm {
+	if !c.mayCampaign() {
 		c.waitForLeader()
 		return
 	}
 	c.role, c.ownVote = PreCandidate, noVote
 	c.askForVotes(Message{Type: MsgPreVote, Term: c.term + 1})
+}
+
+// mayCampaign: voters may, and whoever ceases to be one by a configuration not known to be committed. Its log may be what keeps
+// every other candidate from winning, so that without it nobody could commit that configuration (Raft thesis §4.2.2). It counts
+// votes by its latest configuration like anyone, and steps down once that is committed.
+func (c *Core) mayCampaign() bool {
+	if c.installing != nil || c.term >= maxTerm {
+		return false
+	}
+	if n := len(c.configurations); n > 1 && c.inForce().ID.Index > c.commit && c.configurations[n-2].Configuration.IsVoter(c.cfg.ID) {
+		return true
+	}
+	return c.self.votes()
 }
 
 // campaign enters the next term and asks for votes in it. force: the leader asked for it.

@@ -23,7 +23,7 @@ func (c *Core) hearLeader(m *Message, entries []Entry) error {
 	case MsgImage:
 		return c.offerImage(m)
 	case MsgTransfer:
-		if c.self.votes() && c.installing == nil && c.term < maxTerm {
+		if c.mayCampaign() {
 			c.campaign(true)
 		}
 	}

@@ -1,0 +1,330 @@
+package rafttest
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ledgerkv/ledgerkv/raft"
+)
+
+// onAll has the commands for the whole cluster.
+func (s *story) onAll() map[string]func(arguments) error {
+	return map[string]func(arguments) error{
+		"settle": func(a arguments) error { return s.settle(a.has("trace")) },
+		"tick":   s.tickSome,
+		"run": func(a arguments) error {
+			d, err := duration(a)
+			if err != nil {
+				return err
+			}
+			return s.tick(d, s.replicas, func() error { return s.settle(false) })
+		},
+		"jump": s.jump,
+		"cut":  s.cutLinks,
+		"heal": func(arguments) error { clear(s.cut); return nil },
+		"status": func(a arguments) error {
+			for _, r := range s.replicas {
+				if len(a.plain) == 0 || a.has(string(r.id)) {
+					s.status(r)
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func duration(a arguments) (time.Duration, error) {
+	if len(a.plain) == 0 {
+		return 0, fmt.Errorf("it needs a duration")
+	}
+	return time.ParseDuration(a.plain[0])
+}
+
+// some are the replicas that a command with a duration names, or all.
+func (s *story) some(a arguments) []*replica {
+	var some []*replica
+	for _, r := range s.replicas {
+		if len(a.plain) == 1 || a.has(string(r.id)) {
+			some = append(some, r)
+		}
+	}
+	return some
+}
+
+func (s *story) tickSome(a arguments) error {
+	d, err := duration(a)
+	if err != nil {
+		return err
+	}
+	return s.tick(d, s.some(a), func() error { return nil })
+}
+
+// jump lets a long time pass between two ticks.
+func (s *story) jump(a arguments) error {
+	d, err := duration(a)
+	if err != nil {
+		return err
+	}
+	for _, r := range s.some(a) {
+		r.clock = r.clock.Add(d)
+		if r.core != nil {
+			r.core.Tick(r.clock)
+		}
+	}
+	return nil
+}
+
+func (s *story) cutLinks(a arguments) error {
+	for _, what := range a.plain {
+		if from, to, ok := strings.Cut(what, "->"); ok {
+			s.cut[link{raft.NodeID(from), raft.NodeID(to)}] = true
+			continue
+		}
+		for _, r := range s.replicas {
+			s.cut[link{raft.NodeID(what), r.id}], s.cut[link{r.id, raft.NodeID(what)}] = true, true
+		}
+	}
+	return nil
+}
+
+func (s *story) status(r *replica) {
+	if r.core == nil {
+		s.print("%s: down", r.id)
+		return
+	}
+	st := r.core.Status()
+	extra := ""
+	if st.Installing.Index != 0 {
+		extra += fmt.Sprintf(" installing=%s", st.Installing)
+	}
+	if st.StepDown != "" {
+		extra += fmt.Sprintf(" (last stepped down: %s)", st.StepDown)
+	}
+	s.print("%s: %s term=%d vote=%s leader=%s base=%s last=%s synced=%d commit=%d applied=%d%s", r.id, st.Role, st.State.Term,
+		st.State.Vote, st.Leader, st.Base, st.Last, st.Synced, st.Commit, st.Applied, extra)
+}
+
+// onPackets has the commands for what is under way.
+func (s *story) onPackets() map[string]func(arguments) error {
+	return map[string]func(arguments) error{
+		"deliver": func(a arguments) error {
+			return s.packets(a, func(i int) error { p := s.remove(i); s.show(&p, s.lost(&p)); return s.hand(p) })
+		},
+		"drop": func(a arguments) error {
+			return s.packets(a, func(i int) error { p := s.remove(i); s.show(&p, true); return s.arrive(p, true) })
+		},
+		"repeat": func(a arguments) error {
+			return s.packets(a, func(i int) error {
+				p := s.remove(i)
+				s.network = append(s.network, p)
+				s.show(&p, s.lost(&p))
+				return s.hand(p)
+			})
+		},
+		"network": func(arguments) error {
+			for i := range s.network {
+				s.show(&s.network[i], s.lost(&s.network[i]))
+			}
+			return nil
+		},
+	}
+}
+
+// hand delivers a packet; what the core says to it is output.
+func (s *story) hand(p packet) error {
+	if err := s.arrive(p, false); err != nil {
+		s.print("  %v", err)
+	}
+	return nil
+}
+
+// packets calls fn with the place of each packet that is under way now and fits the arguments.
+func (s *story) packets(a arguments, fn func(i int) error) error {
+	count := len(s.network)
+	fits := func(p *packet) bool { return true }
+	for _, word := range a.plain {
+		before := fits
+		if from, to, ok := strings.Cut(word, "->"); ok {
+			fits = func(p *packet) bool { return before(p) && string(p.From) == from && string(p.To) == to }
+		} else if n, err := strconv.Atoi(word); err == nil {
+			count = n
+		} else {
+			fits = func(p *packet) bool { return before(p) && p.Type.String() == word }
+		}
+	}
+	done := 0
+	i := 0
+	for left := len(s.network); left > 0 && done < count; left-- {
+		if !fits(&s.network[i]) {
+			i++
+			continue
+		}
+		if err := fn(i); err != nil {
+			return err
+		}
+		done++
+	}
+	if done == 0 {
+		s.print("  nothing of that kind is under way")
+	}
+	return nil
+}
+
+// onOne has the commands for one replica.
+func (s *story) onOne() map[string]func(*replica, arguments) error {
+	return map[string]func(*replica, arguments) error{
+		"elect": s.elect, "take": s.takeOne, "sync": s.syncSome, "propose": s.propose, "configure": s.configure, "peers": s.peers,
+		"log": s.printLog, "compact": s.compactTo,
+		"read": func(r *replica, _ arguments) error {
+			id, err := s.read(r)
+			if s.refused(err) {
+				return nil
+			}
+			s.print("read %d", id.Counter)
+			return nil
+		},
+		"transfer": func(r *replica, a arguments) error { s.refused(r.core.Transfer(a.node())); return nil },
+		"resign": func(r *replica, a arguments) error {
+			s.refused(r.core.Resign(strings.Join(a.plain, " ")))
+			return nil
+		},
+		"unreachable": func(r *replica, a arguments) error { r.core.Unreachable(a.node()); return nil },
+		"crash":       func(r *replica, _ arguments) error { s.crash(r, loseAll); return nil },
+		"kill":        func(r *replica, _ arguments) error { s.kill(r); return nil },
+		"restart":     func(r *replica, _ arguments) error { delete(s.said, r.id); return s.restart(r) },
+		"fail": func(r *replica, _ arguments) error {
+			if !r.installable {
+				return fmt.Errorf("%s installs nothing", r.id)
+			}
+			r.failInstall()
+			return nil
+		},
+		"stall":   func(r *replica, _ arguments) error { r.stalled = !r.stalled; return nil },
+		"install": func(r *replica, _ arguments) error { r.install(); return nil },
+	}
+}
+
+// kill crashes a process; the others see that their connections to it broke.
+func (s *story) kill(r *replica) {
+	s.crash(r, loseAll)
+	for _, other := range s.replicas {
+		if other.core != nil {
+			other.core.Unreachable(r.id)
+		}
+	}
+}
+
+// refused prints an answer of the core that is not what was asked for.
+func (s *story) refused(err error) bool {
+	if err != nil {
+		s.print("%v", err)
+	}
+	return err != nil
+}
+
+func (s *story) elect(r *replica, _ arguments) error {
+	for range 200 {
+		if role := r.core.Status().Role; role == raft.PreCandidate || role == raft.Candidate {
+			return s.settle(false)
+		}
+		r.clock = r.clock.Add(tick)
+		r.core.Tick(r.clock)
+	}
+	s.print("%s does not ask for votes", r.id)
+	return nil
+}
+
+func (s *story) takeOne(r *replica, _ arguments) error {
+	o, err := s.take(r)
+	if err != nil {
+		return err
+	}
+	note := s.note(r, &o)
+	if note == "" {
+		note = fmt.Sprintf("%s: nothing new", r.id)
+	}
+	if o.State != nil {
+		note += fmt.Sprintf(", state term=%d vote=%s", o.State.Term, o.State.Vote)
+	}
+	s.print("output %d of %s", o.Seq, note)
+	for i := range o.Send {
+		s.print("  %s", describe(&o.Send[i]))
+	}
+	for i := range o.SendSynced {
+		s.print("  when durable: %s", describe(&o.SendSynced[i]))
+	}
+	return nil
+}
+
+func (s *story) syncSome(r *replica, a arguments) error {
+	n := len(r.unsynced)
+	if len(a.plain) > 0 {
+		var err error
+		if n, err = strconv.Atoi(a.plain[0]); err != nil || n > len(r.unsynced) {
+			return fmt.Errorf("there are %d outputs to sync: %w", len(r.unsynced), err)
+		}
+	}
+	if err := s.sync(r, n); err != nil {
+		return err
+	}
+	s.print("%s: synced %d", r.id, r.core.Status().Synced)
+	return nil
+}
+
+func (s *story) propose(r *replica, a arguments) error {
+	count := 1
+	if len(a.plain) > 0 {
+		var err error
+		if count, err = strconv.Atoi(a.plain[0]); err != nil {
+			return err
+		}
+	}
+	size, err := a.number("size", 100)
+	if err != nil {
+		return err
+	}
+	batch := make([]raft.Entry, count)
+	for i := range batch {
+		body := make([]byte, size)
+		copy(body, fmt.Sprintf("%s/%d", r.id, r.core.Status().Last.Index+raft.Index(i)))
+		batch[i] = raft.Entry{Kind: raft.KindData, Size: raft.RecordSize(len(body)), Body: body}
+	}
+	s.refused(r.core.Propose(batch))
+	return nil
+}
+
+func (s *story) configure(r *replica, a arguments) error {
+	s.refused(r.core.ProposeConfiguration(membership(a.nodes("voters"), a.nodes("outgoing"), a.nodes("learners"))))
+	return nil
+}
+
+func (s *story) peers(r *replica, _ arguments) error {
+	for _, p := range r.core.Status().Peers {
+		s.print("%s: %s match=%d next=%d inflight=%d (%d bytes)", p.ID, p.State, p.Match, p.Next, p.InflightMessages, p.InflightBytes)
+	}
+	return nil
+}
+
+func (s *story) printLog(r *replica, _ arguments) error {
+	l := &r.log
+	if r.core == nil {
+		l = &r.disk.log
+	}
+	ids := []string{fmt.Sprintf("base %s:", l.base.ID)}
+	for _, e := range l.entries {
+		ids = append(ids, e.ID.String())
+	}
+	s.print("%s", strings.Join(ids, " "))
+	return nil
+}
+
+func (s *story) compactTo(r *replica, a arguments) error {
+	i, err := strconv.ParseUint(string(a.node()), 10, 64)
+	if err != nil || raft.Index(i) > r.machine.index {
+		return fmt.Errorf("%s has applied %d: %w", r.id, r.machine.index, err)
+	}
+	r.compact(raft.Index(i), s.check.machines[i])
+	return nil
+}

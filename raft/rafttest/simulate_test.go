@@ -1,0 +1,25 @@
+package rafttest
+
+import (
+	"flag"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	firstSeed = flag.Uint64("seed", 1, "first seed of TestSimulate")
+	seeds     = flag.Int("seeds", 600, "number of seeds of TestSimulate")
+	steps     = flag.Int("steps", 30000, "steps a seed of TestSimulate")
+)
+
+// TestSimulate runs many random schedules. To replay one: go test ./raft/rafttest -run TestSimulate -seed N -seeds 1.
+func TestSimulate(t *testing.T) {
+	var total Stats
+	for seed := *firstSeed; seed < *firstSeed+uint64(*seeds); seed++ {
+		stats, err := Simulate(seed, *steps)
+		require.NoError(t, err)
+		total = total.Add(stats)
+	}
+	t.Logf("%+v", total)
+}
