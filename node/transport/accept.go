@@ -5,17 +5,20 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/internal/wire"
+	"github.com/ledgerkv/ledgerkv/raft"
 )
 
 // inbound is a connection on which an admitted peer sends to us.
 type inbound struct {
 	key  linkKey
 	conn net.Conn
-	// replaced, guarded by TCP.mu: a newer connection took this one's place.
-	replaced bool
+	// cause, guarded by TCP.mu, is why we ended the connection, if we did; over says that we did.
+	cause error
+	over  atomic.Bool
 	// ended is closed when the last frame was delivered and the handler was told of the end.
 	ended chan struct{}
 }
@@ -112,8 +115,7 @@ func (t *TCP) enter(in *inbound) *inbound {
 	previous := t.inbound[in.key]
 	t.inbound[in.key] = in
 	if previous != nil {
-		previous.replaced = true
-		_ = previous.conn.Close()
+		previous.end(ErrReplaced)
 	}
 	return previous
 }
@@ -123,11 +125,31 @@ func (t *TCP) leave(in *inbound, err error) error {
 	_ = in.conn.Close()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if in.replaced {
-		return ErrReplaced
+	if t.inbound[in.key] == in {
+		delete(t.inbound, in.key)
 	}
-	delete(t.inbound, in.key)
+	if in.cause != nil {
+		return in.cause
+	}
 	return err
+}
+
+// end closes the connection; the first cause is the one that counts. The caller holds TCP.mu.
+func (in *inbound) end(cause error) {
+	if in.cause == nil {
+		in.cause = cause
+	}
+	in.over.Store(true)
+	_ = in.conn.Close()
+}
+
+// Disconnect implements Transport.
+func (t *TCP) Disconnect(peer raft.NodeID, c Class, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if in := t.inbound[linkKey{peer, c}]; in != nil {
+		in.end(err)
+	}
 }
 
 // receive welcomes a peer and delivers its frames until the connection breaks, and says why it did.
@@ -141,6 +163,8 @@ func (t *TCP) receive(in *inbound, reader *wire.Reader) error {
 	for {
 		f, err := reader.Next()
 		switch {
+		case in.over.Load(): // what was read ahead is not delivered any more
+			return net.ErrClosed
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return fmt.Errorf("transport: the peer said nothing for %v: %w", t.opts.Timeout, err)
 		case err != nil:

@@ -70,7 +70,16 @@ func writeFrame(conn net.Conn, kind uint8, head []byte, deadline time.Time) erro
 func refuse(conn net.Conn, peer raft.NodeID, reason error, timeout time.Duration) error {
 	text := reason.Error()
 	_ = writeFrame(conn, kindRefuse, []byte(text[:min(len(text), maxReasonBytes)]), time.Now().Add(timeout))
-	return &refusal{peer: peer, reason: fmt.Sprintf("%s (at %s)", text, conn.RemoteAddr())}
+	return &refusal{peer: peer, reason: fmt.Sprintf("%s (at %s)", text, hostOf(conn))}
+}
+
+// hostOf is where a connection leads, without the port: a peer that is refused again and again is told of in the same words.
+func hostOf(conn net.Conn) string {
+	address := conn.RemoteAddr().String()
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
 }
 
 // greet is the dialing side's handshake: it says who we are and returns once the peer has admitted us and we the peer. An

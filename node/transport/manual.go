@@ -35,7 +35,7 @@ var errStalled = errors.New("transport: the peer took nothing and too much is wa
 // next, by hand or by a seed. With the same seed and the same calls the same happens. Frames of one link stay in order.
 //
 // It has no goroutine, lock or clock; it and its transports belong to one goroutine. Nothing is dialed before Dial is called.
-// A handler may call Send, and nothing else of the network or its transports.
+// A handler may call Send and Disconnect, and nothing else of the network or its transports.
 type ManualNetwork struct {
 	random *rand.Rand
 	faults ManualFaults
@@ -282,6 +282,10 @@ func (m *manual) Send(to raft.NodeID, c Class, frames []Frame) error {
 	l.waiting = append(l.waiting, parcels...)
 	l.bytes += bytes
 	return nil
+}
+
+func (m *manual) Disconnect(peer raft.NodeID, c Class, err error) {
+	m.network.breakLinks(err, func(l *manualLink) bool { return l.to == m && l.from.id == peer && l.class == c })
 }
 
 func (m *manual) Addr() string { return memoryAddress(m.id) }

@@ -127,6 +127,14 @@ func (m *memory) Send(to raft.NodeID, c Class, frames []Frame) error {
 	return ErrNotConnected
 }
 
+func (m *memory) Disconnect(peer raft.NodeID, c Class, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.inbound[linkKey{peer, c}]; p != nil {
+		p.fail(err)
+	}
+}
+
 func (m *memory) Close() error {
 	m.mu.Lock()
 	m.closed = true

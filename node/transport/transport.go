@@ -71,7 +71,7 @@ var (
 )
 
 // Handler is told what happens on a transport. Its methods are called on the transport's goroutines, at the same time for
-// different connections, and in order for one. They may call Send, and must not call Start or Close. None is called any more
+// different connections, and in order for one. They may call Send and Disconnect, and must not call Start or Close. None is called any more
 // once Close has returned.
 type Handler interface {
 	// Admit decides whether a peer, whose hello passed the transport's own checks, is the one it says it is. dialed: we
@@ -104,6 +104,9 @@ type Transport interface {
 	// over the limits, and with ErrClosed; then nothing was sent. After any other error the link is broken, and how much
 	// arrived is not known.
 	Send(to raft.NodeID, c Class, frames []Frame) error
+	// Disconnect ends the connection on which a peer sends to us in a class, because of err, which Disconnected is told. It is
+	// for a peer whose frames make no sense. The peer connects again. It does not wait; Receive may call it.
+	Disconnect(peer raft.NodeID, c Class, err error)
 	// Addr is where the transport listens. Unless that is a wildcard, SetPeers of a peer takes it.
 	Addr() string
 	// Close ends every connection and waits for every goroutine. It is not reported to the handler.

@@ -257,6 +257,28 @@ func replaced(b *Bench) {
 	require.IsNonDecreasing(b, order)
 }
 
+// givenUp has a handler end the connection that brought a bad frame.
+func givenUp(b *Bench) {
+	n1, n2 := b.Pair()
+	rubbish := errors.New("rubbish")
+	n2.OnReceive(func(r Received) {
+		if string(r.Head) == "rubbish" {
+			n2.Disconnect(r.From, r.Class, rubbish)
+		}
+	})
+	n2.Disconnect("n9", transport.Bulk, rubbish) // nobody
+	require.NoError(b, n1.Send("n2", transport.Bulk, []transport.Frame{text(1, "rubbish"), text(1, "what follows it")}))
+	b.Await("the break and a new link", func() bool {
+		return len(n2.Breaks("n1", transport.Bulk)) == 1 && len(n1.Breaks("n2", transport.Bulk)) == 1 &&
+			n1.Connections("n2", transport.Bulk) == 2
+	})
+	require.ErrorIs(b, n2.Breaks("n1", transport.Bulk)[0], rubbish)
+	require.NoError(b, n1.Send("n2", transport.Bulk, []transport.Frame{text(1, "sense")}))
+	frames := b.AwaitFrames(n2, "n1", transport.Bulk, 2)
+	require.Equal(b, "sense", string(frames[1].Head))
+	require.Empty(b, n1.Breaks("n2", transport.Control), "other connections stay")
+}
+
 func closing(b *Bench) {
 	n1, n2 := b.Pair()
 	require.NoError(b, n1.Close())

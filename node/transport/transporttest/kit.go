@@ -46,6 +46,7 @@ func Run(t *testing.T, newFabric func(t testing.TB) Fabric) {
 		{name: "a peer restarts", run: restart},
 		{name: "peers come, go and move", run: setPeers},
 		{name: "a replaced connection delivers nothing late", run: replaced},
+		{name: "a connection may be given up", run: givenUp},
 		{name: "close ends everything", run: closing},
 		{name: "handlers may send", run: sendFromHandler},
 		{name: "senders do not mix", run: concurrentSenders, concurrent: true},
