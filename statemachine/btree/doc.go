@@ -12,4 +12,7 @@
 // Compaction is logical at once. Versions are given back by later commits, a bounded number in each, and not while a view
 // or an image that was opened before may need them: an open view holds back all space given back since. Reading a key at a
 // past revision takes time in proportion to the key's newer versions.
+//
+// A key of up to 32 bytes with one version takes about 180 bytes besides key and value, and 16 more until the version's event is
+// compacted (BenchmarkMemory).
 package btree

@@ -39,9 +39,6 @@ type event struct {
 func (q *events) push(it *item, v *version) {
 	if q.tail%blockEvents == 0 {
 		q.mu.Lock()
-		if len(q.blocks) == 0 {
-			q.first = q.tail
-		}
 		q.blocks = append(q.blocks, new(block))
 		q.mu.Unlock()
 	}

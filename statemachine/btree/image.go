@@ -53,13 +53,12 @@ func (c *cursor) Next() (statemachine.Event, error) {
 	return c.item.event(v), nil
 }
 
-// collect gathers the versions of an item from the newest of the state down to the newest at or below the compacted revision.
+// collect gathers the versions of an item from the newest down to the newest at or below the compacted revision. Those that
+// are above the state's revision are left out by package image.
 func (c *cursor) collect() {
 	c.versions = c.versions[:0]
 	for v := c.item.newest.Load(); v != nil; v = v.older.Load() {
-		if v.mod <= c.state.revision {
-			c.versions = append(c.versions, v)
-		}
+		c.versions = append(c.versions, v)
 		if v.mod <= c.state.epoch.compacted {
 			return
 		}

@@ -23,19 +23,26 @@ type epoch struct {
 }
 
 // pin gives the current state and keeps what can be read in it until unpin. Any goroutine.
+func (e *Engine) pin() *state {
+	for {
+		if s := e.state.Load(); e.tryPin(s) {
+			return s
+		}
+	}
+}
+
+// tryPin keeps what can be read in a state that was current a moment ago, unless a new epoch has begun since.
 //
 // The writer publishes a new epoch first and then looks whether the old one has readers; a reader counts itself in first and
 // then looks whether the epoch is still the current one. So either the writer sees the reader, or the reader sees the new
-// epoch and tries again.
-func (e *Engine) pin() *state {
-	for {
-		s := e.state.Load()
-		s.epoch.readers.Add(1)
-		if e.state.Load().epoch == s.epoch {
-			return s
-		}
-		s.epoch.readers.Add(-1)
+// epoch and must try again.
+func (e *Engine) tryPin(s *state) bool {
+	s.epoch.readers.Add(1)
+	if e.state.Load().epoch == s.epoch {
+		return true
 	}
+	s.epoch.readers.Add(-1)
+	return false
 }
 
 // unpin lets go of a state.

@@ -14,7 +14,7 @@ const (
 	minSlots = 8
 )
 
-// removed stands in a slot whose item is gone, so that a search goes on past it.
+// removed marks a slot whose item is gone, so that a search goes on past it.
 var removed = new(item)
 
 // table leads from a key to its item: a hash table with open addressing, in shards. One goroutine adds and removes; any
@@ -23,9 +23,8 @@ var removed = new(item)
 //   - A slot is a single atomic pointer, and an item's key never changes.
 //   - A shard that is rebuilt is replaced as a whole. Who still searches the old one sees it as it was when it was replaced; what
 //     was added since is of a later revision than any that the searcher may look at, for a searcher fixes its revision first.
-//   - A slot is only used again after an item was removed, and an item is only removed when it is not there for any
-//     reader (see reclaim). A search that misses the item because it was added again in a slot that the search had passed
-//     rightly finds nothing.
+//   - A slot is used once: what is removed leaves a mark until the shard is rebuilt. An item is only removed when it is not
+//     there for any reader (see reclaim), so a search that comes too late for it rightly finds nothing.
 //
 // The seed differs from process to process; it decides where an item is kept and nothing that can be observed.
 type table struct {
@@ -73,21 +72,16 @@ func (t *table) add(it *item) {
 	s.put(h, it)
 }
 
-// put uses the first slot that is free. The items of a shard under construction are put before it can be reached.
+// put uses the first slot that has not been used. The items of a shard under construction are put before it can be reached.
 func (s *shard) put(h uint64, it *item) {
 	mask := uint64(len(s.slots) - 1)
-	for i := h & mask; ; i = (i + 1) & mask {
-		was := s.slots[i].Load()
-		if was != nil && was != removed {
-			continue
-		}
-		if was == nil {
-			s.used++
-		}
-		s.live++
-		s.slots[i].Store(it)
-		return
+	i := h & mask
+	for s.slots[i].Load() != nil {
+		i = (i + 1) & mask
 	}
+	s.slots[i].Store(it)
+	s.live++
+	s.used++
 }
 
 // rebuilt copies a shard into one of which at most three eighths are used.

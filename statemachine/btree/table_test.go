@@ -20,7 +20,7 @@ func TestTable(t *testing.T) {
 	}
 	var done atomic.Bool
 	var readers sync.WaitGroup
-	for range 4 {
+	for range 2 {
 		readers.Add(1)
 		go func() {
 			defer readers.Done()
@@ -37,8 +37,8 @@ func TestTable(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	known := map[int]*item{}
 	for phase := range 6 {
-		for range 20_000 {
-			i := rng.IntN(10_000)
+		for range 10_000 {
+			i := rng.IntN(5_000)
 			key := fmt.Appendf(nil, "key/%d", i)
 			it := table.get(key)
 			require.Same(t, known[i], it)
