@@ -19,9 +19,6 @@ type (
 	DeleteResult = model.DeleteResult
 	SwapResult   = model.SwapResult
 	ReadLevel    = model.ReadLevel
-
-	InvalidError  = model.InvalidError
-	RevisionError = model.RevisionError
 )
 
 // Read levels and the newest revision; see package kv/model.
@@ -29,16 +26,6 @@ const (
 	Linearizable = model.Linearizable
 	Local        = model.Local
 	Latest       = model.Latest
-)
-
-// The errors of package kv/model, where they are described.
-var (
-	ErrNotFound       = model.ErrNotFound
-	ErrCompacted      = model.ErrCompacted
-	ErrFutureRevision = model.ErrFutureRevision
-	ErrTooLarge       = model.ErrTooLarge
-	ErrDuplicateWrite = model.ErrDuplicateWrite
-	ErrUnsupported    = model.ErrUnsupported
 )
 
 // If begins a transaction whose success branch is carried out when all comparisons hold.

@@ -22,6 +22,18 @@ var engines = []struct {
 	open func(testing.TB) *kv.Machine
 }{
 	{"btree", func(t testing.TB) *kv.Machine { return machine(t, btree.New()) }},
+	{"pebble", func(t testing.TB) *kv.Machine { return onDisk(t) }},
+}
+
+// onDisk makes a machine in a directory of its own.
+func onDisk(t testing.TB) *kv.Machine {
+	factory, err := kv.NewFactory(kv.Pebble, kv.EngineOptions{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, factory.Close()) })
+	m, err := factory.Open(statemachine.Place{Group: 1, Epoch: 1})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	return m.(*kv.Machine)
 }
 
 // machine makes a machine that is closed at the end of the test.

@@ -165,9 +165,12 @@ func (c Compare) Validate() error {
 	return nil
 }
 
-// Holds says whether the comparison is true of a key's item; found is false for a key that does not exist.
-// REQUIRES: c is valid.
+// Holds says whether the comparison is true of a key's item; found is false for a key that does not exist, whatever item holds
+// then. REQUIRES: c is valid.
 func (c Compare) Holds(item Item, found bool) bool {
+	if !found {
+		item = Item{}
+	}
 	var order int
 	switch c.Target {
 	case TargetVersion:

@@ -49,6 +49,7 @@ func TestCompareHolds(t *testing.T) {
 			require.NoError(t, c.compare.Validate())
 			require.Equal(t, c.item, c.compare.Holds(item, true))
 			require.Equal(t, c.missing, c.compare.Holds(model.Item{}, false))
+			require.Equal(t, c.missing, c.compare.Holds(item, false), "what it was before does not matter")
 		})
 	}
 }
