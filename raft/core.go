@@ -44,7 +44,9 @@ type Core struct {
 	// deadline is when a replica that is not leader asks for an election. Until pardon, silence is not held against anyone.
 	deadline Monotonic
 	pardon   Monotonic
-	ownVote  ownVote
+	// askedAt is when votes or pre-votes were asked for last.
+	askedAt Monotonic
+	ownVote ownVote
 	// ownVoteSeq is the output that carries the own vote.
 	ownVoteSeq uint64
 
@@ -199,7 +201,7 @@ func (c *Core) checkMessage(m *Message, entries []Entry) error {
 		return protocolError(m, "the type is not known")
 	case m.To != c.cfg.ID || m.From == c.cfg.ID || m.From.Validate() != nil:
 		return protocolError(m, "it goes to %q; expected %q, from another node", string(m.To), string(c.cfg.ID))
-	case m.Term == 0 || m.Term > maxTerm || max(m.Prev.Term, m.Last.Term, m.Hint.Term) > m.Term:
+	case m.Term == 0 && !(m.Type == MsgPreVoteResp && m.Reject) || m.Term > maxTerm || max(m.Prev.Term, m.Last.Term, m.Hint.Term) > m.Term:
 		return protocolError(m, "it names a term above its own term %d, or that is out of range", m.Term)
 	case max(m.Prev.Index, m.Last.Index, m.Hint.Index, m.Commit) > maxIndex:
 		return protocolError(m, "an index is out of range")

@@ -130,6 +130,7 @@ func (c *Core) campaign(force bool) {
 }
 
 func (c *Core) askForVotes(m Message) {
+	c.askedAt = c.now
 	c.waitForVotes()
 	m.Last = c.log.lastID()
 	for _, p := range c.peers {
@@ -148,9 +149,16 @@ func (c *Core) wouldGrant(m *Message) bool {
 	return free && c.role != Leader && !m.Last.Less(c.log.lastID())
 }
 
+// goesFirst breaks ties: of two replicas with equal logs that asked for pre-votes at the same time, the one with the higher id
+// stands back for a moment. Otherwise both could win theirs, and split the vote.
+func (c *Core) goesFirst(m *Message) bool {
+	return c.role == PreCandidate && c.now.Sub(c.askedAt) < c.cfg.ElectionTimeout/10 &&
+		m.Term == c.term+1 && m.Last == c.log.lastID() && c.cfg.ID < m.From
+}
+
 // answerPreVote changes nothing here, whatever the answer: to grant one is no contact with a leader (hashicorp/raft#609).
 func (c *Core) answerPreVote(m *Message) {
-	if m.Term >= c.term && c.wouldGrant(m) && (m.Force || !c.inOffice()) {
+	if m.Term >= c.term && c.wouldGrant(m) && (m.Force || !c.inOffice() && !c.goesFirst(m)) {
 		c.send(Message{Type: MsgPreVoteResp, To: m.From, Term: m.Term})
 		return
 	}

@@ -277,10 +277,15 @@ func (s *simulation) heal() error {
 func (s *simulation) round() error {
 	for _, r := range s.replicas {
 		r.clock = r.clock.Add(tick)
-		r.core.Tick(r.clock)
+		if r.core != nil {
+			r.core.Tick(r.clock)
+		}
 	}
 	for range 4 {
 		for _, r := range s.replicas {
+			if r.core == nil {
+				continue
+			}
 			if _, err := s.take(r); err != nil {
 				return err
 			}
