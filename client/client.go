@@ -1,0 +1,198 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
+)
+
+// Client speaks to a cluster. All methods are safe for concurrent use.
+type Client struct {
+	opts Options
+	// ctx ends with the client.
+	ctx   context.Context
+	stop  context.CancelFunc
+	loops sync.WaitGroup
+
+	mu sync.Mutex
+	// endpoints are those given and those learned; there is at least one.
+	endpoints []*endpoint
+	// turn says which endpoint is asked where no leader is known.
+	turn int
+	// leaders holds the endpoint of each group's leader, as far as is known.
+	leaders map[string]*endpoint
+	closed  bool
+}
+
+// Open makes a client. It connects when it is first used, so it fails only for options that can't be used.
+func Open(opts Options) (*Client, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	c := &Client{opts: opts.withDefaults(), leaders: map[string]*endpoint{}}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	for _, address := range opts.Endpoints {
+		c.addEndpoint(address)
+	}
+	return c, nil
+}
+
+// Close closes all connections. Calls under way fail: writes that were sent with ErrUncertain, all others with ErrClosed.
+func (c *Client) Close() error {
+	c.stop()
+	c.mu.Lock()
+	c.closed = true
+	endpoints := c.endpoints
+	c.mu.Unlock()
+	for _, e := range endpoints {
+		e.close()
+	}
+	c.loops.Wait()
+	return nil
+}
+
+// request is a call from its beginning to its end, over all attempts.
+type request struct {
+	group  string
+	verb   rpc.Verb
+	args   any
+	result any
+	// repeatable: it does no harm to do it twice.
+	repeatable bool
+	// anywhere: any replica may serve it.
+	anywhere bool
+}
+
+func newRequest(group string, verb rpc.Verb, args, result any) request {
+	return request{group: group, verb: verb, args: args, result: result, repeatable: !verb.Writes()}
+}
+
+// next says what follows from an attempt.
+type next uint8
+
+const (
+	finish next = iota
+	again       // after a pause
+	follow      // at once: the leader was named
+)
+
+// do makes attempts until one is final.
+func (c *Client) do(ctx context.Context, r request) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.RetryTimeout, errRetryTimeout)
+	defer cancel()
+	follows := 0
+	var pause time.Duration
+	for {
+		e := c.target(r.group)
+		err := c.attempt(ctx, e, r)
+		step, err := c.judge(e, r, err)
+		if step == finish {
+			return err
+		}
+		if step == follow && follows < 3 {
+			follows++
+			continue
+		}
+		follows = 0
+		pause = c.pauseAfter(pause)
+		if stopped := c.wait(ctx, pause); stopped != nil {
+			return givenUp(stopped, err)
+		}
+	}
+}
+
+// givenUp is the error of a call that was not served: stopped is why no further attempt is made, last what the last one gave.
+func givenUp(stopped, last error) error {
+	switch {
+	case errors.Is(stopped, ErrClosed):
+		return ErrClosed
+	case errors.Is(stopped, errRetryTimeout):
+		return fmt.Errorf("%w: %w: the last reason was: %w", ErrUnavailable, stopped, last)
+	}
+	return fmt.Errorf("client: given up, nothing was done: %w: the last reason was: %w", stopped, last)
+}
+
+// errRetryTimeout is what ends the attempts of a call whose context gives it more time than Options.RetryTimeout.
+var errRetryTimeout = fmt.Errorf("Options.RetryTimeout has passed: %w", context.DeadlineExceeded)
+
+// attempt asks one node, once.
+func (c *Client) attempt(ctx context.Context, e *endpoint, r request) error {
+	conn, err := e.connect(ctx)
+	if err != nil {
+		return &rpc.CallError{Err: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.opts.AttemptTimeout)
+	defer cancel()
+	return conn.Call(ctx, r.group, r.verb, r.args, r.result)
+}
+
+// judge says what follows from an attempt, and gives the error that callers know when it is the last one.
+func (c *Client) judge(e *endpoint, r request, err error) (next, error) {
+	if err == nil {
+		if !r.anywhere {
+			c.served(r.group, e)
+		}
+		return finish, nil
+	}
+	var answer *rpc.Error
+	if errors.As(err, &answer) {
+		return c.judgeAnswer(e, r, answer)
+	}
+	if rpc.IsSent(err) && !r.repeatable {
+		c.avoid(r.group, e)
+		return finish, fmt.Errorf("%w: %s: %w", ErrUncertain, e.address, err)
+	}
+	if errors.Is(err, ErrClosed) || c.ctx.Err() != nil {
+		return finish, ErrClosed
+	}
+	c.avoid(r.group, e)
+	return again, fmt.Errorf("%s: %w", e.address, err)
+}
+
+// judgeAnswer is judge for a node's own answer.
+func (c *Client) judgeAnswer(e *endpoint, r request, answer *rpc.Error) (next, error) {
+	switch answer.Code {
+	case rpc.CodeNotLeader:
+		if c.redirect(r.group, e, answer) {
+			return follow, answer
+		}
+		return again, answer
+	case rpc.CodeClosed, rpc.CodeUnavailable:
+		c.avoid(r.group, e)
+		return again, answer
+	case rpc.CodeBusy, rpc.CodeTimeout:
+		return again, answer
+	case rpc.CodeUncertain:
+		if r.repeatable {
+			return again, answer
+		}
+	}
+	return finish, reason(answer)
+}
+
+// pauseAfter gives the pause that follows a pause.
+func (c *Client) pauseAfter(pause time.Duration) time.Duration {
+	return min(max(2*pause, c.opts.MinPause), c.opts.MaxPause)
+}
+
+// wait pauses for between half of the pause and all of it. It gives the reason to stop, if there is one.
+func (c *Client) wait(ctx context.Context, pause time.Duration) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	timer := time.NewTimer(pause/2 + rand.N(pause/2+1))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-c.ctx.Done():
+		return ErrClosed
+	}
+}

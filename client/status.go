@@ -1,0 +1,171 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
+)
+
+// Member is a node's place in a group.
+type Member struct {
+	ID string
+	// Peer and Client are the node's ports; Client is empty where it is not known.
+	Peer     string
+	Client   string
+	Voter    bool
+	Priority uint16
+}
+
+// Members is who is in a group.
+type Members struct {
+	Cluster string
+	// Leader is the leader's id as far as the node that answered knows, or empty.
+	Leader  string
+	Term    uint64
+	Members []Member
+}
+
+// NodeStatus is a node's state.
+type NodeStatus struct {
+	// Endpoint is where it was asked. Reachable says that it answered, and Err why not; then nothing else is set.
+	Endpoint  string
+	Reachable bool
+	Err       error
+
+	ID      string
+	PID     int
+	Version string
+	Client  string
+	Peer    string
+	Admin   string
+	Dir     string
+	Groups  []GroupStatus
+}
+
+// GroupStatus is a replica's state on a node.
+type GroupStatus struct {
+	ID     uint64
+	Name   string
+	Role   string
+	Term   uint64
+	Leader string
+	// Commit, Applied and Synced are how far the log is known to be committed, applied, and on this node's disk.
+	Commit  Index
+	Applied Index
+	Synced  Index
+	// First and Last are the entries that the replica has. Position is where the log ends, Checksum the chained one there.
+	First    Index
+	Last     Index
+	Position uint64
+	Checksum uint32
+	// Ready: the replica leads and has applied every entry of earlier leaders.
+	Ready    bool
+	DiskFull bool
+	// Problem is why the replica has stopped, or empty.
+	Problem string
+	// Machine names what the group keeps its state in; empty for a log group, where Revision and Compacted are 0.
+	Machine   string
+	Revision  Revision
+	Compacted Revision
+	Members   []Member
+}
+
+// Members says who is in a group, or, with an empty name, which nodes the cluster has. The client then knows their endpoints.
+func (c *Client) Members(ctx context.Context, group string) (Members, error) {
+	var result rpc.MembersResult
+	r := newRequest(group, rpc.VerbMembers, &rpc.Empty{}, &result)
+	r.anywhere = true
+	if err := c.do(ctx, r); err != nil {
+		return Members{}, err
+	}
+	m := Members{Cluster: result.Cluster, Leader: result.Leader, Term: result.Term, Members: membersFrom(result.Members)}
+	for _, member := range m.Members {
+		c.endpointAt(member.Client)
+	}
+	return m, nil
+}
+
+func membersFrom(members []rpc.Member) []Member {
+	var out []Member
+	for _, m := range members {
+		out = append(out, Member{ID: m.ID, Peer: m.Peer, Client: m.Client, Voter: m.Voter, Priority: m.Priority})
+	}
+	return out
+}
+
+// Transfer hands a group's leadership to a node and returns when that leads.
+func (c *Client) Transfer(ctx context.Context, group, to string) error {
+	return c.do(ctx, newRequest(group, rpc.VerbTransfer, &rpc.TransferArgs{To: to}, &rpc.Empty{}))
+}
+
+// Status asks every known node for its state, all at once, and the nodes that their answers name. Nodes that don't answer are in
+// the result too, by their endpoint. It fails only when none answers. The result is sorted by id, then by endpoint; a node with
+// two endpoints is in it once.
+func (c *Client) Status(ctx context.Context) ([]NodeStatus, error) {
+	var nodes []NodeStatus
+	for asked := 0; ; {
+		endpoints := c.known()
+		if asked == len(endpoints) {
+			break
+		}
+		nodes = append(nodes, c.statusesOf(ctx, endpoints[asked:])...)
+		asked = len(endpoints)
+	}
+	nodes = oncePerNode(nodes)
+	failures := []error{ErrUnavailable}
+	for _, n := range nodes {
+		if n.Reachable {
+			return nodes, nil
+		}
+		failures = append(failures, n.Err)
+	}
+	return nodes, errors.Join(failures...)
+}
+
+// statusesOf asks nodes all at once, and learns the endpoints that they name.
+func (c *Client) statusesOf(ctx context.Context, endpoints []*endpoint) (nodes []NodeStatus) {
+	answers := make(chan NodeStatus, len(endpoints))
+	for _, e := range endpoints {
+		go func() { answers <- c.statusOf(ctx, e) }()
+	}
+	for range endpoints {
+		n := <-answers
+		nodes = append(nodes, n)
+		for _, g := range n.Groups {
+			for _, m := range g.Members {
+				c.endpointAt(m.Client)
+			}
+		}
+	}
+	return nodes
+}
+
+func (c *Client) statusOf(ctx context.Context, e *endpoint) NodeStatus {
+	var s rpc.NodeStatus
+	if err := c.attempt(ctx, e, newRequest("", rpc.VerbStatus, &rpc.Empty{}, &s)); err != nil {
+		return NodeStatus{Endpoint: e.address, Err: err}
+	}
+	n := NodeStatus{Endpoint: e.address, Reachable: true, ID: s.ID, PID: int(s.PID), Version: s.Version, Client: s.Client, Peer: s.Peer,
+		Admin: s.Admin, Dir: s.Dir}
+	for _, g := range s.Groups {
+		n.Groups = append(n.Groups, GroupStatus{ID: g.ID, Name: g.Name, Role: g.Role, Term: g.Term, Leader: g.Leader,
+			Commit: Index(g.Commit), Applied: Index(g.Applied), Synced: Index(g.Synced), First: Index(g.First), Last: Index(g.Last),
+			Position: g.Position, Checksum: g.Checksum, Ready: g.Ready, DiskFull: g.DiskFull, Problem: g.Problem, Machine: g.Machine,
+			Revision: Revision(g.Revision), Compacted: Revision(g.Compacted), Members: membersFrom(g.Members)})
+	}
+	return n
+}
+
+// oncePerNode sorts, and leaves out the second of two answers of one node.
+func oncePerNode(nodes []NodeStatus) []NodeStatus {
+	slices.SortFunc(nodes, func(a, b NodeStatus) int {
+		if c := strings.Compare(a.ID, b.ID); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Endpoint, b.Endpoint)
+	})
+	return slices.CompactFunc(nodes, func(a, b NodeStatus) bool { return a.Reachable && b.Reachable && a.ID == b.ID })
+}
