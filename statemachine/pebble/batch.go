@@ -18,12 +18,17 @@ type batch struct {
 	// sub numbers the changes of the current revision.
 	sub uint32
 
-	writes  *pebble.Batch
-	reader  *pebble.Iterator // at base; nil until something is read
+	writes *pebble.Batch
+	reader *pebble.Iterator // at base; nil until something is read
+	*memory
+	err error // the first failure; nothing can be done with the batch any more
+}
+
+// memory is what one batch after the other uses.
+type memory struct {
 	overlay overlay
 	block   blockBuilder
 	scratch []byte
-	err     error // the first failure; the batch can't be committed any more
 }
 
 var _ statemachine.Batch = (*batch)(nil)
@@ -35,13 +40,12 @@ func (e *Engine) Begin() statemachine.Batch {
 	if e.batch != nil {
 		panic("statemachine/pebble: Begin while a batch is open")
 	}
-	b := e.spare
+	b := &batch{engine: e, base: e.current(), memory: e.spare}
+	b.next = b.base
 	e.spare = nil
-	if b == nil {
-		b = &batch{engine: e}
+	if b.memory == nil {
+		b.memory = &memory{}
 	}
-	b.base = e.current()
-	b.next, b.sub, b.err = b.base, 0, nil
 	b.block.reset()
 	b.overlay.reset()
 	if b.err = e.enter(); b.err == nil {
@@ -62,7 +66,10 @@ func (b *batch) Advance() statemachine.Revision {
 // Get gives an item as the batch leaves it.
 func (b *batch) Get(key []byte) (statemachine.Item, bool, error) {
 	ev, err := b.latest(key)
-	return ev.Item, err == nil && !ev.Deleted, err
+	if err != nil || ev.Deleted {
+		return statemachine.Item{}, false, err
+	}
+	return ev.Item, true, nil
 }
 
 // latest gives the newest version of a key; one that is deleted or was never there has Deleted set. Slices are valid until
@@ -86,13 +93,8 @@ func (b *batch) latest(key []byte) (statemachine.Event, error) {
 // stored reads the newest version of a key at base. Its slices are valid until the next read.
 func (b *batch) stored(key []byte) (ev statemachine.Event, ok bool, err error) {
 	if b.reader == nil {
-		if err := b.engine.enter(); err != nil {
+		if err := b.open(); err != nil {
 			return ev, false, b.fail(err)
-		}
-		b.reader, err = b.engine.store.db.NewIter(&b.engine.points)
-		if err != nil {
-			b.engine.store.leave()
-			return ev, false, b.fail(b.engine.store.health.check(err))
 		}
 	}
 	b.scratch = b.engine.ns.appendVersionKey(b.scratch[:0], key, newest)
@@ -101,6 +103,16 @@ func (b *batch) stored(key []byte) (ev statemachine.Event, ok bool, err error) {
 		return ev, false, b.fail(b.engine.store.health.check(err))
 	}
 	return ev, ok, nil
+}
+
+// open opens the reader.
+func (b *batch) open() (err error) {
+	if err := b.engine.enter(); err != nil {
+		return err
+	}
+	defer b.engine.store.leave()
+	b.reader, err = b.engine.store.db.NewIter(&b.engine.points)
+	return b.engine.store.health.check(err)
 }
 
 // fail keeps the first failure.
@@ -118,12 +130,12 @@ func (b *batch) replaced(key []byte) (statemachine.Event, error) {
 		return statemachine.Event{}, b.err
 	}
 	if b.next.revision == b.base.revision {
-		panic("statemachine/pebble: a write before Advance")
+		return statemachine.Event{}, b.fail(errors.New("statemachine/pebble: a write needs a revision; call Advance first"))
 	}
 	ev, ok := b.overlay.get(key)
 	if ok {
 		if ev.Item.Mod == b.next.revision {
-			panic(fmt.Sprintf("statemachine/pebble: key %q is written twice in revision %d", key, ev.Item.Mod))
+			return ev, b.fail(fmt.Errorf("statemachine/pebble: key %q is written twice in revision %d", key, ev.Item.Mod))
 		}
 		return ev, nil
 	}
@@ -240,7 +252,7 @@ func (b *batch) Commit(applied statemachine.Index) error {
 	e.writer.Lock()
 	defer e.writer.Unlock()
 	if e.batch != b {
-		return errors.Join(b.err, ErrClosed)
+		return errors.Join(b.err, statemachine.ErrClosed)
 	}
 	defer func() {
 		e.batch = nil
@@ -250,7 +262,7 @@ func (b *batch) Commit(applied statemachine.Index) error {
 		return b.err
 	}
 	if applied < b.base.applied {
-		panic(fmt.Sprintf("statemachine/pebble: commit at index %d after one at %d", applied, b.base.applied))
+		return b.fail(fmt.Errorf("statemachine/pebble: commit at applied index %d, expected at least %d", applied, b.base.applied))
 	}
 	b.next.applied = applied
 	b.closeReader()
@@ -265,7 +277,6 @@ func (b *batch) Commit(applied statemachine.Index) error {
 	if b.next.compacted > b.base.compacted {
 		notify(e.store.sweep)
 	}
-	e.spare = b
 	return nil
 }
 
@@ -305,11 +316,10 @@ func (b *batch) closeReader() {
 			_ = b.fail(err)
 		}
 		b.reader = nil
-		b.engine.store.leave()
 	}
 }
 
-// release gives back what the batch holds.
+// release gives back what the batch holds; the writer is locked.
 func (b *batch) release() {
 	b.closeReader()
 	if b.writes != nil {
@@ -317,6 +327,7 @@ func (b *batch) release() {
 		b.writes = nil
 	}
 	if b.err == nil {
-		b.err = ErrClosed
+		b.err = statemachine.ErrClosed
 	}
+	b.engine.spare, b.memory = b.memory, nil
 }

@@ -27,6 +27,6 @@
 // images may be opened on any goroutine and used by one at a time. A store has two goroutines of its own, one that follows
 // flushes and one that removes compacted history (the sweeper); Close stops both and waits for them.
 //
-// A view or image holds history back from the sweeper, and one that has read holds files and memory tables. They must be
-// closed; Store.Close waits for that.
+// A view or image holds compacted history back from the sweeper, and one that has read holds files and memory tables. They must be
+// closed; they end by themselves only with their engine.
 package pebble

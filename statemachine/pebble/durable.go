@@ -58,7 +58,7 @@ func (e *Engine) raiseDurable(to statemachine.Index) {
 func (e *Engine) Durable() statemachine.Index { return statemachine.Index(e.durable.Load()) }
 
 // Flush makes the state durable up to at least Applied at the time of the call, and Durable say so. It blocks on the disk.
-// ErrNoSpace: the disk is full; the engine goes on, and Flush may be called again. ErrFailed and ErrClosed end the engine.
+// ErrNoSpace: the disk is full; the engine goes on, and Flush may be called again. ErrFailed and statemachine.ErrClosed end the engine.
 // It may be called from any goroutine.
 func (e *Engine) Flush() error {
 	if err := e.enter(); err != nil {
@@ -90,7 +90,7 @@ func (s *Store) flush(stop <-chan struct{}) error {
 			return h.err()
 		case <-changed:
 		case <-stop:
-			return ErrClosed
+			return statemachine.ErrClosed
 		}
 		changed = h.watch()
 		if err := h.err(); err != nil {

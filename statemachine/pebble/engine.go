@@ -25,15 +25,15 @@ type Engine struct {
 
 	// writer is held while a batch is begun, committed or given up.
 	writer sync.Mutex
-	batch  *batch // the open one
-	spare  *batch // the last one, for its memory
-	used   bool   // something was written; Restore is not possible any more
+	batch  *batch  // the open one
+	spare  *memory // of the batch before
+	used   bool    // something was written; Restore is not possible any more
 
-	mu     sync.Mutex
-	state  state // of the last commit
-	closed bool
-	pins   map[statemachine.Revision]int // views and images by the compacted revision when they were opened
-	swept  statemachine.Revision         // history up to here has been removed; moved by the sweeper alone
+	mu      sync.Mutex
+	state   state // of the last commit
+	closed  bool
+	readers *reader               // the open ones
+	swept   statemachine.Revision // history up to here has been removed; moved by the sweeper alone
 }
 
 var _ statemachine.Engine = (*Engine)(nil)
@@ -46,7 +46,6 @@ func newEngine(s *Store, at place) *Engine {
 		ns:    ns,
 		lower: ns.table(tableVersions),
 		upper: ns.table(tableVersions + 1),
-		pins:  make(map[statemachine.Revision]int),
 	}
 	// A put looks for its key at every level; filters of the last level save a read for keys that are new.
 	e.points = pebble.IterOptions{LowerBound: e.lower, UpperBound: e.upper, UseL6Filters: true}
@@ -109,7 +108,7 @@ func (e *Engine) enter() error {
 	defer e.mu.Unlock()
 	if e.closed {
 		e.store.leave()
-		return ErrClosed
+		return statemachine.ErrClosed
 	}
 	return nil
 }
@@ -136,38 +135,8 @@ func (e *Engine) publish(s state) {
 	e.mu.Unlock()
 }
 
-// pin reads the state and holds back the removal of what it shows, until unpin.
-func (e *Engine) pin() (state, error) {
-	if err := e.store.enter(); err != nil {
-		return state{}, err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		e.store.leave()
-		return state{}, ErrClosed
-	}
-	e.pins[e.state.compacted]++
-	return e.state, nil
-}
-
-// unpin gives back a pin made when compacted was the compacted revision.
-func (e *Engine) unpin(compacted statemachine.Revision) {
-	e.mu.Lock()
-	e.pins[compacted]--
-	if e.pins[compacted] == 0 {
-		delete(e.pins, compacted)
-	}
-	held := e.state.compacted > compacted
-	e.mu.Unlock()
-	e.store.leave()
-	if held {
-		notify(e.store.sweep)
-	}
-}
-
-// Close gives the namespace back. An open batch is given up; a Commit that runs is waited for. It does not flush. Views and images stay readable until they
-// are closed themselves. A second call does nothing.
+// Close gives the namespace back. It does not flush. Views and images that are open end with statemachine.ErrClosed, an open batch is given
+// up; calls that run are waited for. A second call does nothing.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	closed := e.closed
@@ -182,8 +151,18 @@ func (e *Engine) Close() error {
 		e.batch = nil
 	}
 	e.writer.Unlock()
+	for r := e.reader(); r != nil; r = e.reader() {
+		_ = r.close()
+	}
 	e.store.mu.Lock()
 	delete(e.store.engines, e.at)
 	e.store.mu.Unlock()
 	return nil
+}
+
+// reader gives an open reader, or nil.
+func (e *Engine) reader() *reader {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.readers
 }

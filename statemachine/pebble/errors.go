@@ -8,17 +8,15 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Errors by what the caller may do; test with errors.Is.
+// Errors by what the caller may do, besides those of package statemachine; test with errors.Is.
 var (
-	// ErrClosed: the store, engine, view or image was closed.
-	ErrClosed = errors.New("statemachine/pebble: closed")
 	// ErrNoSpace: the disk is full. Nothing is lost; the call may be repeated, and the store resumes by itself once
 	// there is space.
 	ErrNoSpace = errors.New("statemachine/pebble: no space left on device")
 	// ErrFailed: the store met a fault that it can't go on from. Close it; open it again, or drop the directory and
 	// rebuild the replica from an image.
 	ErrFailed = errors.New("statemachine/pebble: the store has failed")
-	// ErrInUse: the namespace is open, or has open views or images. Close them first.
+	// ErrInUse: the namespace is open. Close its engine first.
 	ErrInUse = errors.New("statemachine/pebble: the namespace is in use")
 	// ErrIncomplete: the namespace holds an image of which a part is missing, because the process ended during
 	// Restore. Drop it and restore again.

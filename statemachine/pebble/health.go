@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/ledgerkv/ledgerkv/statemachine"
 )
 
 // health is what is known of a store's background work: whether it has failed for good, how often it failed for want of
@@ -43,7 +46,7 @@ type health struct {
 type failure struct{ err error }
 
 func newHealth(dir string, opts Options) *health {
-	return &health{
+	h := &health{
 		dir:           dir,
 		logger:        opts.Logger,
 		stopBytes:     stopMemTables * opts.MemTableBytes,
@@ -52,6 +55,10 @@ func newHealth(dir string, opts Options) *health {
 		closing:       make(chan struct{}),
 		changed:       make(chan struct{}),
 	}
+	if opts.NoCompactions {
+		h.stopSublevels = math.MaxInt64 // or commits would wait for ever
+	}
+	return h
 }
 
 // err gives the fault that ended the store, or nil.
@@ -164,7 +171,7 @@ func (h *health) admit() error {
 			return err
 		}
 		if h.isClosing() {
-			return ErrClosed
+			return statemachine.ErrClosed
 		}
 		if h.committed.Load()-h.flushed.Load() < h.stopBytes && h.sublevels.Load() < h.stopSublevels {
 			return nil

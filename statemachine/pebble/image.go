@@ -23,42 +23,40 @@ const (
 // Image gives a stable image at the last committed batch. Its Next may be called on another goroutine while batches are
 // committed. It holds back the removal of compacted history until it is closed.
 func (e *Engine) Image() (statemachine.Image, error) {
-	at, err := e.pin()
-	if err != nil {
+	c := &cursor{from: e.lower}
+	if err := e.attach(&c.reader, c.closeIter); err != nil {
 		return nil, err
 	}
-	head := image.Header{Applied: at.applied, Revision: at.revision, Compacted: at.compacted}
-	return image.New(head, &cursor{engine: e, state: at, from: e.lower}), nil
+	at := c.state
+	return image.New(image.Header{Applied: at.applied, Revision: at.revision, Compacted: at.compacted}, c), nil
 }
 
 // cursor walks the versions of an engine in ascending order of key and revision. In the table the newest version of a key
 // comes first; so of a key with several versions it finds the last and goes back.
 type cursor struct {
-	engine *Engine
-	state  state
-	from   []byte // where the next key is to be looked for
-	iter   *pebble.Iterator
-	read   int // bytes, by iter
+	reader
+	from []byte // where the next key is to be looked for
+	iter *pebble.Iterator
+	read int // bytes, by iter
 
 	inKey  bool   // more versions of the key at hand are to come, going back from iter
 	prefix []byte // of the key at hand
 	key    []byte // the same unescaped; part of prefix or of keyBuf
 	keyBuf []byte
 	value  []byte
-	closed bool
 }
 
 // Next gives the next version, or io.EOF.
 func (c *cursor) Next() (statemachine.Event, error) {
-	h := c.engine.store.health
-	if c.closed || h.isClosing() {
-		return statemachine.Event{}, ErrClosed
+	if err := c.enter(); err != nil {
+		return statemachine.Event{}, err
 	}
+	defer c.leave()
 	ev, err := c.next()
 	if err == io.EOF {
 		return ev, err
 	}
-	return ev, h.check(err)
+	return ev, c.engine.store.health.check(err)
 }
 
 func (c *cursor) next() (statemachine.Event, error) {
@@ -145,15 +143,7 @@ func (c *cursor) closeIter() error {
 }
 
 // Close gives back what the cursor holds. A second call does nothing.
-func (c *cursor) Close() error {
-	if c.closed {
-		return nil
-	}
-	c.closed = true
-	err := c.engine.store.health.check(c.closeIter())
-	c.engine.unpin(c.state.compacted)
-	return err
-}
+func (c *cursor) Close() error { return c.close() }
 
 // Restore fills an empty engine from an image and makes it durable. The state is written last: if the process ends
 // before, the namespace can't be opened (ErrIncomplete) and must be dropped. After an error it must be dropped as well. Errors

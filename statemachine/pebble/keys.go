@@ -135,6 +135,7 @@ var comparer = func() *pebble.Comparer {
 	c.Split = split
 	c.Separator = func(dst, a, _ []byte) []byte { return append(dst, a...) }
 	c.Successor = func(dst, a []byte) []byte { return append(dst, a...) }
+	c.ImmediateSuccessor = successor
 	c.FormatKey = func(k []byte) fmt.Formatter { return formattedKey(k) }
 	return &c
 }()
@@ -142,20 +143,34 @@ var comparer = func() *pebble.Comparer {
 // split gives the length of k without the revision of a version. Escaping leaves 0x00 0x00 to the terminator alone, so the
 // two bytes before the suffix tell a version's key from a bound or a prefix.
 func split(k []byte) int {
-	n := len(k)
-	at := n - suffixBytes - terminatorBytes
-	if at < 3 || k[at] != 0 || k[at+1] != 0 {
+	if n := len(k) - suffixBytes; n > 0 && isPrefix(k[:n]) {
 		return n
+	}
+	return len(k)
+}
+
+// isPrefix reports whether k is in the version table and ends in the terminator.
+func isPrefix(k []byte) bool {
+	at := len(k) - terminatorBytes
+	if at < 3 || k[at] != 0 || k[at+1] != 0 {
+		return false
 	}
 	table := 1 + int(k[0])
 	if table >= at {
-		return n
+		return false
 	}
 	table += 1 + int(k[table])
-	if table >= at || k[table] != tableVersions {
-		return n
+	return table < at && k[table] == tableVersions
+}
+
+// successor appends the least key that is behind all versions of a prefix and not behind another prefix.
+func successor(dst, prefix []byte) []byte {
+	dst = append(dst, prefix...)
+	if isPrefix(prefix) {
+		dst[len(dst)-1] = 1
+		return dst
 	}
-	return n - suffixBytes
+	return append(dst, 0)
 }
 
 // formattedKey prints a key for Pebble's log and errors: group/epoch/table and the rest.

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/ledgerkv/ledgerkv/statemachine"
 )
 
 // Store is a Pebble store that engines share. Its methods may be called from any goroutine.
@@ -70,11 +72,11 @@ func notify(c chan struct{}) {
 // enter begins a use of db, to be ended by leave.
 func (s *Store) enter() error {
 	if !s.life.TryRLock() {
-		return ErrClosed
+		return statemachine.ErrClosed
 	}
 	if s.health.isClosing() {
 		s.leave()
-		return ErrClosed
+		return statemachine.ErrClosed
 	}
 	return nil
 }
@@ -82,7 +84,7 @@ func (s *Store) enter() error {
 func (s *Store) leave() { s.life.RUnlock() }
 
 // Engine opens the engine of a group and epoch; a namespace that does not exist is an empty engine. It fails with ErrInUse
-// while another Engine has it open, with ErrIncomplete, ErrClosed or ErrFailed. The caller closes the engine.
+// while another Engine has it open, with ErrIncomplete, statemachine.ErrClosed or ErrFailed. The caller closes the engine.
 func (s *Store) Engine(group, epoch uint64) (*Engine, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
@@ -114,8 +116,8 @@ func (s *Store) open() []*Engine {
 	return engines
 }
 
-// Drop removes the namespace of a group and epoch; it is no error when there is nothing. It fails with ErrInUse while an engine,
-// a view or an image of it is open. The removal becomes durable with the next flush; until then a crash undoes it.
+// Drop removes the namespace of a group and epoch; it is no error when there is nothing. It fails with ErrInUse while an engine of
+// it is open. The removal becomes durable with the next flush; until then a crash undoes it.
 func (s *Store) Drop(group, epoch uint64) error {
 	if err := s.enter(); err != nil {
 		return err
@@ -161,16 +163,16 @@ func (s *Store) Epochs(group uint64) ([]uint64, error) {
 	return epochs, nil
 }
 
-// Close flushes and closes the store and its engines. A Commit or Flush that waits for the disk returns ErrClosed; open views
-// and images get ErrClosed, and Close waits until they are closed. No batch may be in use otherwise.
+// Close flushes and closes the store and its engines. A Commit or Flush that waits for the disk returns statemachine.ErrClosed, and so do views and
+// images; no batch may be in use otherwise.
 //
 // It reports what kept the last commits from being flushed (ErrNoSpace, ErrFailed); the store is closed all the same, and what is
-// behind each engine's Durable must be applied again. A second call returns ErrClosed.
+// behind each engine's Durable must be applied again. A second call returns statemachine.ErrClosed.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return ErrClosed
+		return statemachine.ErrClosed
 	}
 	s.closed = true
 	s.mu.Unlock()

@@ -40,17 +40,6 @@ func (s *Store) sweepLoop() {
 	}
 }
 
-// floor is the revision up to which history may be removed now.
-func (e *Engine) floor() (swept, floor statemachine.Revision) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	floor = e.state.compacted
-	for pinned := range e.pins {
-		floor = min(floor, pinned)
-	}
-	return e.swept, floor
-}
-
 // sweepStep sweeps some blocks; more says whether there are others.
 func (e *Engine) sweepStep() (more bool, err error) {
 	swept, floor := e.floor()

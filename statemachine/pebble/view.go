@@ -9,56 +9,62 @@ import (
 	"github.com/ledgerkv/ledgerkv/statemachine"
 )
 
-// view is a statemachine.View. Versions don't change once they are written and the sweeper respects pins, so a view is a
-// revision and a pin; it needs no snapshot of Pebble's.
+// view is a statemachine.View: a revision and a hold on history.
 type view struct {
-	engine *Engine
-	state  state // when the view was opened, with the revision that the view reads
-	points *pebble.Iterator
-	seek   []byte
-	closed bool
+	reader
+	revision statemachine.Revision
+	points   *pebble.Iterator // nil until a key is read
+	seek     []byte
 }
 
 var _ statemachine.View = (*view)(nil)
 
-// View opens a view at a revision. It must be closed.
+// View opens a view at a revision. It must be closed. It does not touch the disk.
 func (e *Engine) View(rev statemachine.Revision) (statemachine.View, error) {
-	at, err := e.pin()
-	if err != nil {
+	v := &view{}
+	if err := e.attach(&v.reader, v.release); err != nil {
 		return nil, err
 	}
-	switch {
+	var err error
+	switch at := v.state; {
 	case rev == statemachine.Latest:
+		v.revision = at.revision
 	case rev < at.compacted:
-		e.unpin(at.compacted)
-		return nil, fmt.Errorf("%w: revision %d, compacted up to %d", statemachine.ErrCompacted, rev, at.compacted)
+		err = statemachine.ErrCompacted
 	case rev > at.revision:
-		e.unpin(at.compacted)
-		return nil, fmt.Errorf("%w: revision %d, the newest is %d", statemachine.ErrFutureRevision, rev, at.revision)
+		err = statemachine.ErrFutureRevision
 	default:
-		at.revision = rev
+		v.revision = rev
 	}
-	return &view{engine: e, state: at}, nil
+	if err != nil {
+		_ = v.close()
+		return nil, err
+	}
+	return v, nil
 }
 
-func (v *view) Revision() statemachine.Revision { return v.state.revision }
+func (v *view) Revision() statemachine.Revision { return v.revision }
 
 func (v *view) Applied() statemachine.Index { return v.state.applied }
 
-// usable says whether the view may be read from.
-func (v *view) usable() error {
-	if v.closed || v.engine.store.health.isClosing() {
-		return ErrClosed
+// release closes the iterator.
+func (v *view) release() error {
+	if v.points == nil {
+		return nil
 	}
-	return v.engine.store.health.err()
+	return v.points.Close()
 }
+
+// Close gives the view back. A second call does nothing.
+func (v *view) Close() error { return v.close() }
 
 // Get reads a key. The first call opens an iterator, which the view keeps.
 func (v *view) Get(key []byte) (statemachine.Item, bool, error) {
-	if err := v.usable(); err != nil {
+	if err := v.enter(); err != nil {
 		return statemachine.Item{}, false, err
 	}
-	ev, ok, err := v.read(key, v.state.revision)
+	defer v.leave()
+	ev, ok, err := v.read(key, v.revision)
 	if err = v.engine.store.health.check(err); err != nil || !ok || ev.Deleted {
 		return statemachine.Item{}, false, err
 	}
@@ -82,10 +88,11 @@ func (v *view) read(key []byte, rev statemachine.Revision) (ev statemachine.Even
 
 // Range visits the live keys of a range.
 func (v *view) Range(opts statemachine.RangeOptions, fn func(statemachine.Item) bool) error {
-	if err := v.usable(); err != nil {
+	if err := v.enter(); err != nil {
 		return err
 	}
-	scan, err := v.engine.scan(opts, v.state.revision)
+	defer v.leave()
+	scan, err := v.engine.scan(opts, v.revision)
 	if err != nil {
 		return v.engine.store.health.check(err)
 	}
@@ -107,11 +114,12 @@ func (v *view) Range(opts statemachine.RangeOptions, fn func(statemachine.Item) 
 
 // Events visits the changes from a revision on.
 func (v *view) Events(from statemachine.Revision, fn func(statemachine.Event) bool) error {
-	if err := v.usable(); err != nil {
+	if err := v.enter(); err != nil {
 		return err
 	}
+	defer v.leave()
 	if from <= v.state.compacted {
-		return fmt.Errorf("%w: revision %d, compacted up to %d", statemachine.ErrCompacted, from, v.state.compacted)
+		return statemachine.ErrCompacted
 	}
 	ns := v.engine.ns
 	iter, err := v.engine.store.db.NewIter(&pebble.IterOptions{
@@ -150,7 +158,7 @@ func (v *view) blockEvents(iter *pebble.Iterator, from statemachine.Revision, fn
 		if !ok {
 			return true, nil
 		}
-		if c.rev > v.state.revision {
+		if c.rev > v.revision {
 			return false, nil
 		}
 		if c.rev < from {
@@ -172,19 +180,4 @@ func (v *view) blockEvents(iter *pebble.Iterator, from statemachine.Revision, fn
 		}
 	}
 	return false, fmt.Errorf("key %s: %w", formattedKey(bytes.Clone(iter.Key())), err)
-}
-
-// Close gives the view back. A second call does nothing.
-func (v *view) Close() error {
-	if v.closed {
-		return nil
-	}
-	v.closed = true
-	var err error
-	if v.points != nil {
-		err = v.engine.store.health.check(v.points.Close())
-		v.points = nil
-	}
-	v.engine.unpin(v.state.compacted)
-	return err
 }
