@@ -111,10 +111,25 @@ func (r *replica) openMachine(dir string) error {
 	r.appliedEnd.raise(uint64(at.Position))
 	r.images.current.Store(&current{machine})
 	r.apply.machine, r.apply.reader = machine, r.ledger.Reader(applied+1)
-	if newest, ok := r.images.store.Newest(); ok {
-		r.noteImage(newest.Base)
+	for _, meta := range r.fittingImages() {
+		if meta.Base.ID.Index <= applied {
+			r.noteImage(meta.Base)
+			break
+		}
 	}
 	return nil
+}
+
+// fittingImages are the images of this log's range, newest first. One that was received and not installed before a crash lies beyond.
+func (r *replica) fittingImages() []snapshot.Meta {
+	var fitting []snapshot.Meta
+	for _, meta := range slices.Backward(r.images.store.List()) {
+		at, err := r.ledger.BaseAt(meta.Base.ID.Index)
+		if err == nil && at.ID == meta.Base.ID && at.Checksum == meta.Base.Checksum {
+			fitting = append(fitting, meta)
+		}
+	}
+	return fitting
 }
 
 // place is where the machine of an epoch is.
@@ -145,12 +160,8 @@ func (r *replica) restoreNewer(machine statemachine.Machine, place statemachine.
 	if machine.Applied() != 0 {
 		return machine, nil
 	}
-	for _, meta := range r.images.store.List() {
-		at, err := r.ledger.BaseAt(meta.Base.ID.Index)
-		if err != nil || at.ID != meta.Base.ID || at.Checksum != meta.Base.Checksum {
-			continue // not an image of this log's range
-		}
-		err = r.restore(machine, meta)
+	for _, meta := range r.fittingImages() {
+		err := r.restore(machine, meta)
 		if err == nil {
 			return machine, nil
 		}

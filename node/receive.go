@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/ledgerkv/ledgerkv/ledger"
@@ -85,7 +84,8 @@ func (v receiver) Refused(peer raft.NodeID, reason string) {
 	}
 }
 
-// Receive checks a frame and hands its messages to the owners of their groups. What can't be understood is dropped with the frame.
+// Receive checks a frame and hands its messages to the owners of their groups. A peer that sends what can't be understood loses its
+// connection; nothing of the frame from there on is used.
 func (v receiver) Receive(from raft.NodeID, c transport.Class, kind uint8, head, body []byte) {
 	n := v.node
 	if !n.running.Load() {
@@ -94,10 +94,11 @@ func (v receiver) Receive(from raft.NodeID, c transport.Class, kind uint8, head,
 	switch kind {
 	case transport.KindMessages:
 		if err := v.messages(from, head, body); err != nil {
-			n.opts.Logger.Warn("dropped a frame that could not be understood", "peer", from, "err", err)
+			n.opts.Logger.Warn("closing a connection that brought what could not be understood", "peer", from, "err", err)
+			n.transport.Disconnect(from, c, err)
 		}
 	case transport.KindImage:
-		n.images.receive(from, head, bytes.Clone(body))
+		n.images.receive(from, head, body)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 // epoch is where virtual time begins; any fixed date would do.
 const epoch = int64(1_700_000_000_000_000_000)
 
-// clock is virtual time: it stands still while anything is there to do.
+// clock is virtual time.
 type clock struct{ now time.Duration }
 
 // Monotonic is the time since the run began.

@@ -35,11 +35,12 @@ type Options struct {
 
 // Cluster is a set of nodes on one goroutine.
 type Cluster struct {
-	opts    Options
-	random  *rand.Rand
-	clock   clock
-	network *transport.ManualNetwork
-	servers []*Server
+	opts     Options
+	random   *rand.Rand
+	clock    clock
+	nextTick time.Duration
+	network  *transport.ManualNetwork
+	servers  []*Server
 	// votes holds every vote that has left a node, and violation the first law seen broken.
 	votes     map[ballot]raft.NodeID
 	leaders   map[ballot]raft.NodeID
@@ -68,7 +69,12 @@ type machines struct {
 	crashed func(*rand.Rand)
 }
 
-const tick = 10 * time.Millisecond
+const (
+	// tick is the time between two ticks of every node, and stepTime what anything that happens takes: nothing can go on for ever in
+	// between.
+	tick     = 10 * time.Millisecond
+	stepTime = 10 * time.Microsecond
+)
 
 // NewCluster makes a cluster; nothing runs yet.
 func NewCluster(opts Options) *Cluster {
@@ -196,14 +202,15 @@ func (s *Server) down() {
 	}
 }
 
-// Step makes one thing happen, drawn from the seed: a loop that was woken turns, or a frame arrives; when there is neither, time passes.
-// A server whose disk has met its end loses power.
+// Step makes one thing happen, drawn from the seed: a loop that was woken turns, or a frame arrives; when there is neither, or it is time for
+// it, the nodes' clocks tick. A server whose disk has met its end loses power.
 func (c *Cluster) Step() {
 	c.Steps++
+	c.clock.now += stepTime
 	ready := c.ready()
 	frames := c.network.Pending()
 	switch {
-	case len(ready)+frames == 0:
+	case len(ready)+frames == 0 || c.clock.now >= c.nextTick:
 		c.pass()
 	case frames > 0 && c.random.IntN(len(ready)+min(frames, 4)) >= len(ready):
 		c.network.Step()
@@ -228,9 +235,10 @@ func (c *Cluster) ready() []*node.Loop {
 	return ready
 }
 
-// pass lets a tick of time go by.
+// pass goes on to the next tick.
 func (c *Cluster) pass() {
-	c.clock.now += tick
+	c.clock.now = max(c.clock.now, c.nextTick)
+	c.nextTick = c.clock.now + tick
 	c.network.Dial()
 	for _, s := range c.servers {
 		if s.node != nil {

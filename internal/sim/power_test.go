@@ -76,3 +76,16 @@ func TestPowerCut(t *testing.T) {
 		}
 	}
 }
+
+var (
+	powerVictim = flag.Int("power.victim", 0, "server whose power is cut by TestOnePowerCut")
+	powerAt     = flag.Int("power.at", 0, "I/O at which TestOnePowerCut cuts it; 0: never")
+	powerAll    = flag.Bool("power.all", false, "TestOnePowerCut cuts the power of all servers at that moment")
+	powerModel  = flag.Bool("power.model", false, "TestOnePowerCut runs over model engines")
+)
+
+// TestOnePowerCut replays one run of TestPowerCut, as its failure prints it.
+func TestOnePowerCut(t *testing.T) {
+	_, err := play(powerOptions(*powerSeed, *powerModel, nil), *powerVictim, *powerAt, *powerAll)
+	require.NoError(t, err)
+}
