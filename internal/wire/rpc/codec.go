@@ -39,20 +39,6 @@ func encode(v any) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// decode fills v, a pointer, from exactly one msgpack value. The result has its own memory.
-func decode(data []byte, v any, s shape) error {
-	if err := s.check(data); err != nil {
-		return err
-	}
-	dec := msgpack.GetDecoder()
-	defer msgpack.PutDecoder(dec)
-	dec.Reset(bytes.NewReader(data))
-	if err := dec.Decode(v); err != nil {
-		return fmt.Errorf("%w: %T: %w", ErrMalformed, v, err)
-	}
-	return nil
-}
-
 // check walks over a message without decoding it. It takes nil, booleans, integers, strings, bytes and arrays: exactly one
 // value, no deeper than maxDepth, no array longer than the shape or the message allows. So decoding neither recurses without
 // end nor allocates for a length that is a lie.
