@@ -18,6 +18,8 @@ type spot struct {
 	truncations uint64
 	// limit is where the records of the segment end.
 	limit raft.Position
+	// stop is the last entry that is not in memory. In this state of the log, and only in it, the disk holds the entries up to it.
+	stop raft.Index
 }
 
 // spotFor finds the last spot known in memory from which entry i can be reached. REQUIRES: the mutex, and that i is in the log.
@@ -25,12 +27,20 @@ func (x *index) spotFor(i raft.Index) spot {
 	s := x.segmentFor(i)
 	p := s.pointFor(i)
 	// The tip's time is not known: 0 is below every time, and follows checks only that time does not go back.
-	sp := spot{number: s.number, epoch: x.epoch, truncations: x.truncations, limit: s.tip.End}
+	sp := spot{number: s.number, epoch: x.epoch, truncations: x.truncations, limit: s.tip.End, stop: x.lastOnDisk()}
 	sp.tip = Tip{ID: raft.EntryID{Index: p.index - 1}, End: p.pos, Checksum: p.prev, Time: minTime}
 	return sp
 }
 
 const minTime = -1 << 63
+
+// lastOnDisk is the last entry that is not in memory, and so surely on the disk. REQUIRES: the mutex.
+func (x *index) lastOnDisk() raft.Index {
+	if first := x.tail.first(); first != 0 {
+		return first - 1
+	}
+	return x.tip.ID.Index
+}
 
 // changed reports whether the log was changed below what a reader that started at the spot may have read. REQUIRES: the mutex.
 func (x *index) changed(sp *spot) bool {
@@ -45,7 +55,7 @@ type diskCursor struct {
 	scan scanner
 }
 
-// seek moves the cursor so that next gives entry i. REQUIRES: the ledger's mutex is not held.
+// seek moves the cursor so that next gives entry i. It fails with errStale when the entry is in memory. REQUIRES: the ledger's mutex is not held.
 func (c *diskCursor) seek(i raft.Index) error {
 	c.l.mu.Lock()
 	x := &c.l.idx
@@ -56,6 +66,11 @@ func (c *diskCursor) seek(i raft.Index) error {
 	if i > x.tip.ID.Index {
 		defer c.l.mu.Unlock()
 		return mismatch("entry %d, the log ends at %v", i, x.tip.ID)
+	}
+	if i > x.lastOnDisk() {
+		// What is on the disk there may be what was truncated since the caller looked.
+		c.l.mu.Unlock()
+		return errStale
 	}
 	c.spot = x.spotFor(i)
 	c.l.mu.Unlock()
@@ -103,9 +118,10 @@ func (c *diskCursor) skip() error {
 }
 
 // next gives the next record, from the following segment if this one has no more. Its slices are valid until the window moves: with move
-// unset that is not in this call, which fails with errWindow instead. REQUIRES: the record is in the log and not only in memory.
+// unset that is not in this call, which fails with errWindow instead. It fails with errStale when the record
+// is in memory.
 func (c *diskCursor) next(move bool) (Record, error) {
-	if c.spot.tip.End >= c.scan.limit {
+	if c.spot.tip.ID.Index >= c.spot.stop || c.spot.tip.End >= c.scan.limit {
 		if !move {
 			return Record{}, errWindow
 		}
@@ -126,12 +142,12 @@ func (c *diskCursor) advance() error {
 	next := c.spot.tip.ID.Index + 1
 	c.l.mu.Lock()
 	x := &c.l.idx
-	if x.changed(&c.spot) || next > x.tip.ID.Index {
+	if x.changed(&c.spot) || next > x.lastOnDisk() {
 		c.l.mu.Unlock()
 		return errStale
 	}
 	s := x.segmentFor(next)
-	c.spot.number, c.spot.limit = s.number, s.tip.End
+	c.spot.number, c.spot.limit, c.spot.stop = s.number, s.tip.End, x.lastOnDisk()
 	c.l.mu.Unlock()
 	return c.enter()
 }

@@ -42,11 +42,11 @@ func removeIfThere(fsys fs.FS, name string) error {
 // discardOne recycles or removes one segment file or ledger directory that is no longer part of the log. REQUIRES: the space's lock.
 func (l *Ledger) discardOne() (more bool, err error) {
 	l.mu.Lock()
-	var d *discard
+	var d discard
 	var old uint32
 	epoch := l.idx.epoch
 	if n := len(l.discards); n > 0 {
-		d = &l.discards[n-1]
+		d = l.discards[n-1]
 		l.discards = l.discards[:n-1]
 	} else if n := len(l.leftovers); n > 0 {
 		old = l.leftovers[n-1]
@@ -57,17 +57,17 @@ func (l *Ledger) discardOne() (more bool, err error) {
 	if old != 0 {
 		return more, l.opts.FS.RemoveAll(l.names.ledger(old))
 	}
-	if d == nil || d.epoch != epoch {
-		return more, nil // the whole directory is a leftover
+	if d.epoch != epoch {
+		return more, nil // there is nothing, or the whole directory is a leftover
 	}
 	if err := removeIfThere(l.opts.FS, l.names.sidecar(epoch, d.number)); err != nil {
 		return more, err
 	}
-	if len(l.space.spare) < l.opts.RecycleSegments && l.isFull(*d) {
-		l.space.spare = append(l.space.spare, *d)
+	if len(l.space.spare) < l.opts.RecycleSegments && l.isFull(d) {
+		l.space.spare = append(l.space.spare, d)
 		return more, nil
 	}
-	l.files.retire(*d)
+	l.files.retire(d)
 	return more, removeIfThere(l.opts.FS, l.names.segment(epoch, d.number))
 }
 

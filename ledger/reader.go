@@ -67,9 +67,6 @@ func (r *Reader) Batch(limit raft.Index, maxBytes int, recs []Record) ([]Record,
 			r.l.mu.Unlock()
 			return r.decode(recs), nil
 		}
-		if first := x.tail.first(); first != 0 {
-			stop = min(stop, first-1)
-		}
 		r.l.mu.Unlock()
 		return r.read(stop, maxBytes, recs)
 	})
@@ -101,7 +98,7 @@ func decodeTrusted(b []byte) (Record, int) {
 	return r, n
 }
 
-// read appends records from the disk, up to and including entry stop, which is not only in memory.
+// read appends records from the disk, up to and including entry stop, as far as they are there.
 func (r *Reader) read(stop raft.Index, maxBytes int, recs []Record) ([]Record, error) {
 	c := &r.disk
 	if c.rf == nil || c.spot.tip.ID.Index+1 != r.next || c.stale() {
@@ -124,6 +121,9 @@ func (r *Reader) read(stop raft.Index, maxBytes int, recs []Record) ([]Record, e
 			break
 		}
 		recs = append(recs, rec)
+	}
+	if c.stale() {
+		return recs[:before], errStale
 	}
 	r.next += raft.Index(len(recs) - before)
 	return recs, nil

@@ -31,13 +31,8 @@ func (l *Ledger) Records(prev, last raft.EntryID, maxBytes int, bufs [][]byte) (
 			recs, got, size := l.idx.tail.records(n, prev.Index, last.Index, maxBytes, bufs)
 			return found{recs, got, size}, nil
 		}
-		stop := last
-		if first := l.idx.tail.first(); first != 0 && first <= last.Index {
-			stop.Index = first - 1
-			stop.Term, _ = l.idx.termAt(stop.Index)
-		}
 		l.mu.Unlock()
-		raw, got, err := l.readRun(prev, stop, maxBytes)
+		raw, got, err := l.readRun(prev, last, maxBytes)
 		if err != nil {
 			return found{recs: bufs}, err
 		}
@@ -117,6 +112,9 @@ func (l *Ledger) readRun(prev, last raft.EntryID, maxBytes int) ([]byte, raft.En
 			break
 		}
 		got, n = r.ID, n+len(r.Raw)
+	}
+	if c.stale() {
+		return nil, prev, errStale
 	}
 	if got.Index == last.Index && got != last {
 		return nil, prev, c.disagrees(last, got)

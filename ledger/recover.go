@@ -323,8 +323,9 @@ func (r *recovery) leadsOn(s *segment) bool {
 		return false
 	}
 	defer f.Close()
-	r.scan.seek(f, s.number+1)
-	_, _, err = r.scan.next(s.tip, false, true)
+	header := scanner{segmentSize: r.size(), block: headerSize}
+	header.seek(f, s.number+1)
+	_, _, err = header.next(s.tip, false, true)
 	return err == nil
 }
 

@@ -61,7 +61,8 @@ func (x *index) trimmed(keepFrom, durable raft.Index, segmentSize uint64) (b raf
 	return b, gone, true
 }
 
-// writeBase makes a base file durable. On a full device the sidecars of the segments that are to go make room for it: they can be made again.
+// writeBase makes a base file durable. On a full device segment files that wait to be used again and the sidecars of the segments that are to go make
+// room for it: they can be made again.
 func (l *Ledger) writeBase(epoch uint32, b raft.Base, gone []uint64) error {
 	path := l.names.base(epoch)
 	err := fs.WriteFileAtomic(l.opts.FS, l.names.dir, path, encodeBase(b))
@@ -69,6 +70,12 @@ func (l *Ledger) writeBase(epoch uint32, b raft.Base, gone []uint64) error {
 		for _, number := range gone {
 			l.removeOld(l.names.sidecar(l.idx.epoch, number))
 		}
+		l.space.mu.Lock()
+		for _, d := range l.space.spare {
+			l.removeOld(l.names.segment(d.epoch, d.number))
+		}
+		l.space.spare = nil
+		l.space.mu.Unlock()
 		err = fs.WriteFileAtomic(l.opts.FS, l.names.dir, path, encodeBase(b))
 	}
 	if err != nil {
