@@ -26,6 +26,7 @@ var (
 type ChunkReader interface {
 	// Chunk gives one chunk, whose data the caller owns.
 	Chunk(number uint32) (Chunk, error)
+	// Close gives back what the reader holds.
 	Close() error
 }
 

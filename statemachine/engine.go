@@ -102,6 +102,7 @@ type RangeOptions struct {
 // it: what is compacted is for a view what was compacted when it was opened. It may be used by one goroutine at a time. An
 // open view keeps the engine from giving back space.
 type View interface {
+	// Revision is the one that is read.
 	Revision() Revision
 	// Applied is that of the last committed batch when the view was opened.
 	Applied() Index
