@@ -113,6 +113,61 @@ func TestOutputsMerge(t *testing.T) {
 	require.Nil(t, carryOut(core).State, "it did not change")
 }
 
+// TestAppendBelowTheCommitIndex is answered with what is committed, even where the log has no memory of it any more.
+func TestAppendBelowTheCommitIndex(t *testing.T) {
+	core := newCore(t, three())
+	require.NoError(t, appendTo(core, 1, raft.EntryID{}, 4, 1, 1, 1, 1))
+	carryOut(core)
+	core.Applied(4)
+	core.Compacted(raft.Base{ID: raft.EntryID{Index: 3, Term: 1}, Configuration: three()})
+	core.Compacted(raft.Base{ID: raft.EntryID{Index: 2, Term: 1}, Configuration: three()})
+	require.EqualValues(t, 3, core.Status().Base.Index)
+	for prev := range raft.Index(4) {
+		require.NoError(t, appendTo(core, 1, raft.EntryID{Index: prev, Term: min(raft.Term(prev), 1)}, 4, 1))
+		o := carryOut(core)
+		require.Empty(t, o.Append)
+		require.Len(t, o.SendSynced, 1)
+		require.False(t, o.SendSynced[0].Reject)
+		require.Equal(t, raft.EntryID{Index: 4, Term: 1}, o.SendSynced[0].Last)
+	}
+}
+
+// TestCommitStopsAtWhatMatches: the rest of the log may not be the leader's.
+func TestCommitStopsAtWhatMatches(t *testing.T) {
+	core := newCore(t, three())
+	require.NoError(t, appendTo(core, 1, raft.EntryID{}, 1, 1, 1, 1, 1))
+	require.NoError(t, appendTo(core, 2, raft.EntryID{Index: 2, Term: 1}, 4))
+	require.EqualValues(t, 2, carryOut(core).Commit)
+}
+
+// TestTransferEndsWithLeadership: whoever leads again later takes proposals.
+func TestTransferEndsWithLeadership(t *testing.T) {
+	core := newLeader(t)
+	require.NoError(t, core.Transfer("n3"))
+	require.Equal(t, raft.NodeID("n3"), core.Status().Transfer)
+	require.NoError(t, appendTo(core, 2, raft.EntryID{Index: 1, Term: 1}, 1))
+	require.Equal(t, raft.None, core.Status().Transfer)
+}
+
+// TestAckEndsTheWaitForAnImage: a peer that turns out to have what the leader removed needs no image.
+func TestAckEndsTheWaitForAnImage(t *testing.T) {
+	core := newLeader(t)
+	require.NoError(t, core.Propose([]raft.Entry{{Kind: raft.KindData, Size: 64}, {Kind: raft.KindData, Size: 64}}))
+	carryOut(core)
+	acknowledge(t, core, 3)
+	core.Compacted(raft.Base{ID: raft.EntryID{Index: 3, Term: 1}, Configuration: three()})
+	require.NoError(t, core.Step(raft.Message{Type: raft.MsgHeartbeatResp, From: "n3", To: "n1", Term: 1, Round: 1}, nil))
+	carryOut(core)
+	require.Equal(t, raft.Image, core.Status().Peers[1].State)
+	for _, i := range []raft.Index{1, 3} {
+		ack := raft.Message{Type: raft.MsgAppendResp, From: "n3", To: "n1", Term: 1, Last: raft.EntryID{Index: i, Term: 1}}
+		require.NoError(t, core.Step(ack, nil))
+		require.Equal(t, i == 3, core.Status().Peers[1].State == raft.Replicate)
+	}
+	core.ImageSent("n3", raft.EntryID{Index: 3, Term: 1}, true)
+	require.Equal(t, raft.Replicate, core.Status().Peers[1].State, "what comes of the image does not matter any more")
+}
+
 func TestProposeAssignsIDsInPlace(t *testing.T) {
 	core := newLeader(t)
 	batch := []raft.Entry{{Kind: raft.KindData, Size: 64, Body: []byte("a")}, {Kind: raft.KindTrim, Size: 72}}

@@ -253,7 +253,7 @@ func (c *Core) becomeLeader() {
 	for _, p := range c.peers {
 		c.meet(p)
 	}
-	c.termStart, c.round, c.transferee = c.log.last+1, 0, transferee{}
+	c.termStart, c.round = c.log.last+1, 0
 	c.appendEntries([]Entry{{ID: EntryID{Index: c.termStart, Term: c.term}, Kind: KindEmpty, Size: RecordSize(0)}}, nil)
 	c.beginRound()
 }

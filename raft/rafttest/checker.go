@@ -132,8 +132,8 @@ func contains(ids []raft.NodeID, id raft.NodeID) bool {
 	return false
 }
 
-// released checks a message that leaves because what it says is durable.
-func (k *checker) released(r *replica, m *raft.Message) error {
+// leaves checks a message when it leaves: what it says is durable.
+func (k *checker) leaves(r *replica, m *raft.Message) error {
 	switch {
 	case m.Type == raft.MsgVote, m.Type == raft.MsgVoteResp && !m.Reject:
 		candidate := m.To
@@ -149,9 +149,10 @@ func (k *checker) released(r *replica, m *raft.Message) error {
 		}
 		k.votes[b] = candidate
 	case m.Type == raft.MsgAppendResp && !m.Reject:
-		// An acknowledgement of the present term can't be of an entry that was replaced meanwhile.
-		if at, ok := r.disk.log.id(m.Last.Index); m.Term == r.disk.state.Term && ok && at != m.Last {
-			return fmt.Errorf("law 5: %s sends %s, but its disk holds %s there", r.id, describe(m), at)
+		d := &r.disk
+		at, ok := d.log.id(m.Last.Index)
+		if m.Term > d.state.Term || m.Term == d.state.Term && m.Last.Index >= d.log.base.ID.Index && (!ok || at != m.Last) {
+			return fmt.Errorf("law 5: %s sends %s, but its disk says %+v and has %s there", r.id, describe(m), d.state, at)
 		}
 	}
 	return nil

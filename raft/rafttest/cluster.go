@@ -62,6 +62,9 @@ func (c *cluster) take(r *replica) (raft.Output, error) {
 		return o, err
 	}
 	for i := range o.Send {
+		if err := c.check.leaves(r, &o.Send[i]); err != nil {
+			return o, err
+		}
 		c.send(r, &o.Send[i])
 	}
 	return o, c.apply(r)
@@ -72,7 +75,7 @@ func (c *cluster) take(r *replica) (raft.Output, error) {
 func (c *cluster) sync(r *replica, n int) error {
 	for _, o := range r.sync(n) {
 		for i := range o.SendSynced {
-			if err := c.check.released(r, &o.SendSynced[i]); err != nil {
+			if err := c.check.leaves(r, &o.SendSynced[i]); err != nil {
 				return err
 			}
 			c.send(r, &o.SendSynced[i])
