@@ -136,6 +136,7 @@ func readGroup(fsys fs.FS, file string) (groupState, error) {
 		return groupState{}, fmt.Errorf("ledger: group file: %w", err)
 	}
 	var best groupState
+	var valid [groupSlots]bool
 	var faults []error
 	for i := 0; i < groupSlots && i*pageSize < len(b); i++ {
 		g, err := decodeGroupSlot(b[i*pageSize : min((i+1)*pageSize, len(b))])
@@ -146,14 +147,42 @@ func readGroup(fsys fs.FS, file string) (groupState, error) {
 			return groupState{}, &FormatError{Path: file, Offset: int64(i * pageSize), What: unknown.what}
 		case err != nil:
 			faults = append(faults, fmt.Errorf("slot %d: %w", i, err))
+			continue
 		case g.generation > best.generation:
 			best = g
 		}
+		valid[i] = true
 	}
 	if best.generation == 0 {
 		return best, &CorruptionError{Path: file, Err: errors.Join(append(faults, errors.New("no valid slot"))...)}
 	}
+	// A slot's content is one sector, so a crash leaves each slot valid. Where both slots that the next generation goes to are damaged, a
+	// later one than the best may have been there, and with it a vote.
+	next := slotsOf(best.generation + 1)
+	if !valid[next[0]] && !valid[next[1]] && !(best.generation == 1 && neverWritten(b, next)) {
+		return best, &CorruptionError{Path: file, Offset: next[0] * pageSize,
+			Err: errors.Join(append(faults, errors.New("both slots of a generation are damaged, and it may have been the last"))...)}
+	}
 	return best, nil
+}
+
+// neverWritten reports whether slots hold zeros, as in a new group file.
+func neverWritten(b []byte, slots [2]int64) bool {
+	for _, i := range slots {
+		if int64(len(b)) < (i+1)*pageSize || !allZero(b[i*pageSize:(i+1)*pageSize]) {
+			return false
+		}
+	}
+	return true
+}
+
+func allZero(b []byte) bool {
+	for _, x := range b {
+		if x != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // writeGroupSlots writes the two slots of a generation, without syncing.

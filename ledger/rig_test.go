@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -161,11 +160,4 @@ func checkLog(l *Ledger) error {
 		return fmt.Errorf("the log was read up to %+v, its tip is %+v", prev, tip)
 	}
 	return nil
-}
-
-// seedOf prints the seed of a randomised test and gives its source.
-func seedOf(t testing.TB, seed uint64) *rand.Rand {
-	t.Helper()
-	t.Logf("seed %d", seed)
-	return rand.New(rand.NewPCG(seed, seed))
 }
