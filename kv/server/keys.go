@@ -1,0 +1,161 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
+	"github.com/ledgerkv/ledgerkv/kv"
+	"github.com/ledgerkv/ledgerkv/kv/model"
+)
+
+// maxReadBytes bounds what one range returns, so that its answer fits a frame with room to spare.
+const maxReadBytes = rpc.DefaultMaxFrame / 2
+
+// storeVerb carries out a verb of a key-value group.
+func (h handler) storeVerb(ctx context.Context, g *served, call *rpc.Call) (any, error) {
+	switch call.Verb {
+	case rpc.VerbGet:
+		return h.get(ctx, g, call)
+	case rpc.VerbRange:
+		return h.rangeOver(ctx, g, call)
+	case rpc.VerbHash:
+		return h.hash(ctx, g, call)
+	case rpc.VerbPut, rpc.VerbDelete, rpc.VerbTxn, rpc.VerbSwap, rpc.VerbCompact:
+		if err := h.awaitLeader(ctx, g); err != nil {
+			return nil, err
+		}
+		return h.write(ctx, g.Store, call)
+	}
+	return nil, &rpc.Error{Code: rpc.CodeUnsupported, Field: "verb", Problem: fmt.Sprintf("this node does not know %v; upgrade it", call.Verb)}
+}
+
+// write carries out a verb that changes the store. REQUIRES: this node leads, as far as it knows.
+func (h handler) write(ctx context.Context, store *kv.Store, call *rpc.Call) (any, error) {
+	switch call.Verb {
+	case rpc.VerbPut:
+		return put(ctx, store, call)
+	case rpc.VerbDelete:
+		return remove(ctx, store, call)
+	case rpc.VerbTxn:
+		var args rpc.TxnArgs
+		if err := call.Decode(&args); err != nil {
+			return nil, err
+		}
+		r, err := store.Txn(ctx, txnFrom(&args))
+		if err != nil {
+			return nil, err
+		}
+		return txnOf(&r), nil
+	case rpc.VerbSwap:
+		return swap(ctx, store, call)
+	}
+	var args rpc.CompactArgs
+	if err := call.Decode(&args); err != nil {
+		return nil, err
+	}
+	return &rpc.Empty{}, store.Compact(ctx, kv.Revision(args.Revision))
+}
+
+func put(ctx context.Context, store *kv.Store, call *rpc.Call) (any, error) {
+	var args rpc.PutArgs
+	if err := call.Decode(&args); err != nil {
+		return nil, err
+	}
+	if args.Lease != 0 {
+		return nil, model.Op{Kind: model.OpPut, Key: args.Key, Lease: model.LeaseID(args.Lease)}.Validate()
+	}
+	revision, err := store.Put(ctx, args.Key, args.Value)
+	return &rpc.PutResult{Revision: uint64(revision)}, err
+}
+
+func remove(ctx context.Context, store *kv.Store, call *rpc.Call) (any, error) {
+	var args rpc.DeleteArgs
+	if err := call.Decode(&args); err != nil {
+		return nil, err
+	}
+	var r kv.DeleteResult
+	var err error
+	if args.Range == nil {
+		r, err = store.Delete(ctx, args.Key)
+	} else {
+		opts := rangeFrom(args.Range)
+		if err := (model.Op{Kind: model.OpDeleteRange, Range: opts}).Validate(); err != nil {
+			return nil, err
+		}
+		from, to := opts.Bounds()
+		r, err = store.DeleteRange(ctx, from, to)
+	}
+	return &rpc.DeleteResult{Revision: uint64(r.Revision), Deleted: r.Deleted}, err
+}
+
+func swap(ctx context.Context, store *kv.Store, call *rpc.Call) (any, error) {
+	var args rpc.SwapArgs
+	if err := call.Decode(&args); err != nil {
+		return nil, err
+	}
+	r, err := store.CompareAndSwap(ctx, args.Key, kv.Revision(args.Expected), args.Value)
+	if err != nil {
+		return nil, err
+	}
+	out := &rpc.SwapResult{Swapped: r.Swapped, Revision: uint64(r.Revision), Found: r.Found}
+	if r.Found {
+		item := itemOf(r.Current)
+		out.Current = &item
+	}
+	return out, nil
+}
+
+func (h handler) get(ctx context.Context, g *served, call *rpc.Call) (any, error) {
+	var args rpc.GetArgs
+	if err := call.Decode(&args); err != nil {
+		return nil, err
+	}
+	opts := kv.GetOptions{Level: kv.ReadLevel(args.Level), Revision: kv.Revision(args.Revision)}
+	if err := h.mayRead(ctx, g, opts.Level); err != nil {
+		return nil, err
+	}
+	r, err := g.Store.GetWith(ctx, args.Key, opts)
+	out := &rpc.GetResult{Found: err == nil, Revision: uint64(r.Revision), Applied: uint64(r.Applied)}
+	if err == nil {
+		out.Item = itemOf(r.Item)
+	} else if errors.Is(err, kv.ErrNotFound) {
+		err = nil
+	}
+	return out, err
+}
+
+// rangeOver reads a range. What the client does not bound is bounded here, and is an error when it is more.
+func (h handler) rangeOver(ctx context.Context, g *served, call *rpc.Call) (any, error) {
+	var args rpc.RangeArgs
+	if err := call.Decode(&args); err != nil {
+		return nil, err
+	}
+	opts := rangeFrom(&args)
+	if opts.MaxBytes == 0 || opts.MaxBytes > maxReadBytes {
+		opts.MaxBytes = maxReadBytes
+	}
+	if err := h.mayRead(ctx, g, opts.Level); err != nil {
+		return nil, err
+	}
+	var out rpc.RangeResult
+	err := h.read(ctx, func() error {
+		r, err := g.Store.Range(ctx, opts)
+		if err == nil && r.More && args.MaxBytes == 0 && (opts.Limit == 0 || r.Count < opts.Limit) {
+			return &rpc.Error{Code: rpc.CodeTooLarge, Field: "range",
+				Problem: fmt.Sprintf("the answer has more than %d bytes; set a limit, or MaxBytes and go on behind the last key", maxReadBytes)}
+		}
+		out = rangeOf(&r)
+		return err
+	})
+	return &out, err
+}
+
+// mayRead says whether this node serves a read of a level.
+func (h handler) mayRead(ctx context.Context, g *served, level kv.ReadLevel) error {
+	if level == kv.Local {
+		return nil
+	}
+	return h.awaitLeader(ctx, g)
+}

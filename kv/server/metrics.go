@@ -1,0 +1,88 @@
+package server
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
+	"github.com/ledgerkv/ledgerkv/node"
+)
+
+// Metrics counts what happens on a node, for Admin. Make it before the node, open the node with its Hooks, and give it to New. All
+// methods may be called from any goroutine; none blocks.
+type Metrics struct {
+	start time.Time
+	// requests counts answers by verb and code; seconds has their times by verb.
+	requests [verbs][codes]atomic.Uint64
+	seconds  [verbs]histogram
+	// groups holds a *groupMetrics for each node.GroupID.
+	groups sync.Map
+}
+
+// verbs and codes are how many there are, with one more for what this node does not know.
+const (
+	verbs = int(rpc.VerbHash) + 2
+	codes = int(rpc.CodeFailed) + 2
+)
+
+// groupMetrics is what is counted for a group.
+type groupMetrics struct {
+	flushes     histogram
+	batches     atomic.Uint64
+	roleChanges atomic.Uint64
+	failures    atomic.Uint64
+}
+
+// NewMetrics makes counters that stand at zero.
+func NewMetrics() *Metrics { return &Metrics{start: time.Now()} }
+
+// Hooks are to be given to node.Open.
+func (m *Metrics) Hooks() node.Hooks {
+	return node.Hooks{
+		RoleChanged: func(group node.GroupID, _ string, _ node.RoleState) { m.group(group).roleChanges.Add(1) },
+		Failed:      func(group node.GroupID, _ string, _ error) { m.group(group).failures.Add(1) },
+		Flushed: func(group node.GroupID, n int, d time.Duration) {
+			g := m.group(group)
+			g.flushes.observe(d)
+			g.batches.Add(uint64(n))
+		},
+	}
+}
+
+func (m *Metrics) group(id node.GroupID) *groupMetrics {
+	if g, ok := m.groups.Load(id); ok {
+		return g.(*groupMetrics)
+	}
+	g, _ := m.groups.LoadOrStore(id, &groupMetrics{})
+	return g.(*groupMetrics)
+}
+
+// served counts a request.
+func (m *Metrics) served(verb rpc.Verb, code rpc.Code, took time.Duration) {
+	v, c := min(int(verb), verbs-1), min(int(code), codes-1)
+	m.requests[v][c].Add(1)
+	if !verb.Streams() {
+		m.seconds[v].observe(took)
+	}
+}
+
+// bounds are the upper bounds of a histogram's buckets.
+var bounds = [...]time.Duration{50 * time.Microsecond, 100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond, time.Millisecond,
+	2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
+	250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2500 * time.Millisecond, 5 * time.Second}
+
+// histogram counts durations. Its buckets are not cumulative; exposition adds them up.
+type histogram struct {
+	buckets [len(bounds) + 1]atomic.Uint64
+	nanos   atomic.Uint64
+}
+
+func (h *histogram) observe(d time.Duration) {
+	i := 0
+	for i < len(bounds) && d > bounds[i] {
+		i++
+	}
+	h.buckets[i].Add(1)
+	h.nanos.Add(uint64(max(d, 0)))
+}
