@@ -36,87 +36,109 @@ func open(t testing.TB, dir string, engine kv.EngineKind) *kv.Store {
 
 var kinds = []kv.EngineKind{kv.BTree, kv.Pebble}
 
-func TestStoreOnOneNode(t *testing.T) {
+// onOneNode runs a test on a store of its own on each engine.
+func onOneNode(t *testing.T, test func(ctx context.Context, t *testing.T, s *kv.Store)) {
 	for _, kind := range kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			ctx := testContext(t)
 			s := open(t, t.TempDir(), kind)
 			defer func() { require.NoError(t, s.Close()) }()
-
-			rev, err := s.Put(ctx, b("a"), b("1"))
-			require.NoError(t, err)
-			require.Equal(t, kv.Revision(1), rev)
-			item, err := s.Get(ctx, b("a"))
-			require.NoError(t, err)
-			require.Equal(t, kv.Item{Key: b("a"), Value: b("1"), CreateRevision: 1, ModRevision: 1, Version: 1}, item)
-
-			swapped, err := s.CompareAndSwap(ctx, b("a"), 1, b("2"))
-			require.NoError(t, err)
-			require.Equal(t, kv.SwapResult{Swapped: true, Revision: 2}, swapped)
-			failed, err := s.CompareAndSwap(ctx, b("a"), 1, b("3"))
-			require.NoError(t, err)
-			require.Equal(t, kv.SwapResult{Revision: 2, Found: true,
-				Current: kv.Item{Key: b("a"), Value: b("2"), CreateRevision: 1, ModRevision: 2, Version: 2}}, failed)
-			created, err := s.CompareAndSwap(ctx, b("b"), 0, b("new"))
-			require.NoError(t, err)
-			require.True(t, created.Swapped, "0 means that the key must not exist")
-
-			result, err := s.Txn(ctx, kv.If(kv.Value(b("a")).Equals(b("2")), kv.Version(b("b")).Greater(0), kv.CreateRevision(b("b")).Equals(3), kv.ModRevision(b("a")).Less(3)).
-				Then(kv.Put(b("c"), b("3")), kv.Delete(b("b")), kv.DeleteRange(b("x"), b("y")), kv.DeletePrefix(b("z")), kv.Range(kv.RangeOptions{KeysOnly: true})).
-				Else(kv.Get(b("a"))))
-			require.NoError(t, err)
-			require.True(t, result.Succeeded)
-			require.Equal(t, kv.Revision(4), result.Revision)
-			require.Equal(t, 2, result.Results[4].Range.Count)
-			never, err := s.Txn(ctx, kv.If(kv.Version(b("c")).Equals(9)).Then(kv.Delete(b("c"))))
-			require.NoError(t, err)
-			require.False(t, never.Succeeded)
-
-			past, err := s.View(ctx, kv.GetOptions{Revision: 3})
-			require.NoError(t, err)
-			require.Equal(t, kv.Revision(3), past.Revision())
-			require.NotZero(t, past.Applied())
-			before, err := past.Range(kv.RangeOptions{})
-			require.NoError(t, err)
-			require.Equal(t, 2, before.Count)
-			item, err = past.Get(b("b"))
-			require.NoError(t, err)
-			require.Equal(t, b("new"), item.Value)
-			_, err = s.Get(ctx, b("b"))
-			require.ErrorIs(t, err, kv.ErrNotFound)
-
-			deleted, err := s.DeletePrefix(ctx, b("a"))
-			require.NoError(t, err)
-			require.Equal(t, kv.DeleteResult{Revision: 5, Deleted: 1}, deleted)
-			deleted, err = s.Delete(ctx, b("a"))
-			require.NoError(t, err)
-			require.Equal(t, kv.DeleteResult{Revision: 5}, deleted)
-			deleted, err = s.DeleteRange(ctx, nil, nil)
-			require.NoError(t, err)
-			require.Equal(t, kv.DeleteResult{Revision: 6, Deleted: 1}, deleted)
-
-			require.NoError(t, s.Compact(ctx, 5))
-			require.ErrorIs(t, s.Compact(ctx, 7), kv.ErrFutureRevision)
-			_, err = past.Get(b("b"))
-			require.ErrorIs(t, err, kv.ErrCompacted)
-			_, err = s.Range(ctx, kv.RangeOptions{Revision: 4})
-			require.ErrorIs(t, err, kv.ErrCompacted)
-			_, err = s.View(ctx, kv.GetOptions{Revision: 7})
-			require.ErrorIs(t, err, kv.ErrFutureRevision)
-			at5, err := s.Range(ctx, kv.RangeOptions{Revision: 5})
-			require.NoError(t, err)
-			require.Equal(t, 1, at5.Count)
-
-			status, err := s.Status(ctx)
-			require.NoError(t, err)
-			require.Equal(t, kv.Revision(6), status.Revision)
-			require.Equal(t, kv.Revision(5), status.Compacted)
-			require.True(t, status.Role.Ready)
-			require.NoError(t, s.Transfer(ctx, "n1"), "it leads already")
-			require.Equal(t, "kv", s.Group().Name())
+			test(testContext(t), t, s)
 		})
 	}
+}
+
+func TestStorePutsAndSwaps(t *testing.T) {
+	onOneNode(t, func(ctx context.Context, t *testing.T, s *kv.Store) {
+		rev, err := s.Put(ctx, b("a"), b("1"))
+		require.NoError(t, err)
+		require.Equal(t, kv.Revision(1), rev)
+		item, err := s.Get(ctx, b("a"))
+		require.NoError(t, err)
+		require.Equal(t, kv.Item{Key: b("a"), Value: b("1"), CreateRevision: 1, ModRevision: 1, Version: 1}, item)
+
+		swapped, err := s.CompareAndSwap(ctx, b("a"), 1, b("2"))
+		require.NoError(t, err)
+		require.Equal(t, kv.SwapResult{Swapped: true, Revision: 2}, swapped)
+		failed, err := s.CompareAndSwap(ctx, b("a"), 1, b("3"))
+		require.NoError(t, err)
+		require.Equal(t, kv.SwapResult{Revision: 2, Found: true,
+			Current: kv.Item{Key: b("a"), Value: b("2"), CreateRevision: 1, ModRevision: 2, Version: 2}}, failed)
+		created, err := s.CompareAndSwap(ctx, b("b"), 0, b("new"))
+		require.NoError(t, err)
+		require.True(t, created.Swapped, "0 means that the key must not exist")
+
+		status, err := s.Status(ctx)
+		require.NoError(t, err)
+		require.Equal(t, kv.Revision(3), status.Revision)
+		require.True(t, status.Role.Ready)
+		require.NoError(t, s.Transfer(ctx, "n1"), "it leads already")
+		require.Equal(t, "kv", s.Group().Name())
+	})
+}
+
+func TestStoreTransactions(t *testing.T) {
+	onOneNode(t, func(ctx context.Context, t *testing.T, s *kv.Store) {
+		first, err := s.Txn(ctx, kv.Do(kv.Put(b("a"), b("1")), kv.Put(b("b"), b("2"))))
+		require.NoError(t, err)
+		require.Equal(t, kv.Revision(1), first.Revision)
+		second, err := s.Txn(ctx, kv.If(kv.Value(b("a")).Equals(b("1")), kv.Version(b("b")).Greater(0), kv.CreateRevision(b("b")).Equals(1), kv.ModRevision(b("a")).Less(2)).
+			Then(kv.Put(b("c"), b("3")), kv.Delete(b("b")), kv.DeleteRange(b("x"), b("y")), kv.DeletePrefix(b("z")), kv.Range(kv.RangeOptions{KeysOnly: true})).
+			Else(kv.Get(b("a"))))
+		require.NoError(t, err)
+		require.True(t, second.Succeeded)
+		require.Equal(t, kv.Revision(2), second.Revision)
+		require.Equal(t, 2, second.Results[4].Range.Count)
+		_, err = s.Get(ctx, b("b"))
+		require.ErrorIs(t, err, kv.ErrNotFound)
+		never, err := s.Txn(ctx, kv.If(kv.Version(b("c")).Equals(9)).Then(kv.Delete(b("c"))))
+		require.NoError(t, err)
+		require.False(t, never.Succeeded)
+		require.Equal(t, kv.Revision(2), never.Revision)
+	})
+}
+
+func TestStoreReadsThePastUntilItIsCompacted(t *testing.T) {
+	onOneNode(t, func(ctx context.Context, t *testing.T, s *kv.Store) {
+		_, err := s.Txn(ctx, kv.Do(kv.Put(b("a"), b("1")), kv.Put(b("b"), b("2")), kv.Put(b("c"), b("3"))))
+		require.NoError(t, err)
+		past, err := s.View(ctx, kv.GetOptions{})
+		require.NoError(t, err)
+		require.Equal(t, kv.Revision(1), past.Revision())
+		require.NotZero(t, past.Applied())
+
+		deleted, err := s.DeletePrefix(ctx, b("a"))
+		require.NoError(t, err)
+		require.Equal(t, kv.DeleteResult{Revision: 2, Deleted: 1}, deleted)
+		deleted, err = s.Delete(ctx, b("a"))
+		require.NoError(t, err)
+		require.Equal(t, kv.DeleteResult{Revision: 2}, deleted)
+		deleted, err = s.DeleteRange(ctx, nil, nil)
+		require.NoError(t, err)
+		require.Equal(t, kv.DeleteResult{Revision: 3, Deleted: 2}, deleted)
+
+		before, err := past.Range(kv.RangeOptions{})
+		require.NoError(t, err)
+		require.Equal(t, 3, before.Count)
+		item, err := past.Get(b("b"))
+		require.NoError(t, err)
+		require.Equal(t, b("2"), item.Value)
+
+		require.NoError(t, s.Compact(ctx, 2))
+		require.ErrorIs(t, s.Compact(ctx, 4), kv.ErrFutureRevision)
+		_, err = past.Get(b("b"))
+		require.ErrorIs(t, err, kv.ErrCompacted)
+		_, err = s.Range(ctx, kv.RangeOptions{Revision: 1})
+		require.ErrorIs(t, err, kv.ErrCompacted)
+		_, err = s.View(ctx, kv.GetOptions{Revision: 4})
+		require.ErrorIs(t, err, kv.ErrFutureRevision)
+		at2, err := s.Range(ctx, kv.RangeOptions{Revision: 2})
+		require.NoError(t, err)
+		require.Equal(t, 2, at2.Count)
+		status, err := s.Status(ctx)
+		require.NoError(t, err)
+		require.Equal(t, kv.Revision(2), status.Compacted)
+	})
 }
 
 func TestStoreKeepsItsDataOverARestart(t *testing.T) {
