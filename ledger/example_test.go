@@ -12,91 +12,99 @@ import (
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
-// A ledger without a node around it: one goroutine is the owner, the syncer and a reader in turn. What is appended is durable once
-// the flush after its write has returned, and it stands at the same position ever after.
+func exampleOptions() (o ledger.Options, cleanup func()) {
+	dir, err := os.MkdirTemp("", "ledger")
+	if err != nil {
+		panic(err)
+	}
+	o = ledger.Options{
+		FS:          fs.OS,
+		Dir:         filepath.Join(dir, "0000000000000001"),
+		Identity:    ledger.Identity{Group: 1, Incarnation: 1, Node: "n1"},
+		SegmentSize: 1 << 20,
+	}
+	return o, func() { os.RemoveAll(dir) }
+}
+
+// A ledger's owner appends, its syncer writes and flushes; here both are one goroutine. After a restart everything that was
+// flushed is there.
 func Example() {
-	dir, err := os.MkdirTemp("", "ledger-example-")
+	o, cleanup := exampleOptions()
+	defer cleanup()
+	boot := raft.Configuration{Members: []raft.Member{{ID: "n1", Address: "127.0.0.1:7412", Voter: true}}}
+	if err := ledger.Create(o, boot); err != nil {
+		panic(err)
+	}
+	l, err := ledger.Open(o)
 	if err != nil {
-		fmt.Println(err)
-		return
+		panic(err)
 	}
-	defer os.RemoveAll(dir)
-	if err := keepBooks(filepath.Join(dir, "group")); err != nil {
-		fmt.Println(err)
-	}
-	// Output:
-	// 1(t1) empty at 0, 64 bytes
-	// 2(t1) data at 64, 72 bytes
-	// durable up to 2(t1)
-	// after a restart: term 1, 2 entries, "an order" at 64
-	// in place: "order"
-}
-
-func keepBooks(dir string) error {
-	opts := ledger.Options{FS: fs.OS, Dir: dir, Identity: ledger.Identity{Group: 1, Incarnation: 1, Node: "n1"}}
-	members := raft.Configuration{Members: []raft.Member{{ID: "n1", Address: "127.0.0.1:7412", Voter: true}}}
-	if err := ledger.Create(opts, members); err != nil {
-		return err
-	}
-	l, err := ledger.Open(opts)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(writeTwo(l), l.Close()); err != nil {
-		return err
-	}
-	if l, err = ledger.Open(opts); err != nil {
-		return err
-	}
-	return errors.Join(readBack(l), l.Close())
-}
-
-func writeTwo(l *ledger.Ledger) error {
-	body := []byte("an order")
-	entries := []raft.Entry{
-		{ID: raft.EntryID{Index: 1, Term: 1}, Kind: raft.KindEmpty},
-		{ID: raft.EntryID{Index: 2, Term: 1}, Kind: raft.KindData, Body: body},
-	}
-	kinds := map[raft.Kind]string{raft.KindEmpty: "empty", raft.KindData: "data"}
-	for _, e := range entries {
-		placed, err := l.Append(e, ledger.BodyChecksum(e.Body), 1_700_000_000_000_000_000) // owner: in memory
+	for i, text := range []string{"one", "two", "three"} {
+		body := []byte(text)
+		e := raft.Entry{ID: raft.EntryID{Index: raft.Index(i + 1), Term: 1}, Kind: raft.KindData, Body: body}
+		placed, err := l.Append(e, ledger.BodyChecksum(body), 0)
 		if err != nil {
-			return err
+			panic(err)
 		}
-		fmt.Printf("%s %s at %d, %d bytes\n", e.ID, kinds[e.Kind], placed.Position, placed.Length)
+		fmt.Printf("entry %d at position %d, %d bytes\n", e.ID.Index, placed.Position, placed.Length)
 	}
-	write, _ := l.Cut(&raft.HardState{Term: 1, Vote: "n1"}) // owner: one unit for the syncer
-	if err := l.Write(write); err != nil {                  // syncer: whole pages
-		return err
+	if w, ok := l.Cut(&raft.HardState{Term: 1, Vote: "n1"}); ok {
+		if err := l.Write(w); err != nil {
+			panic(err)
+		}
 	}
-	synced, err := l.Flush() // syncer: durable from here on
+	synced, err := l.Flush()
 	if err != nil {
-		return err
+		panic(err)
 	}
 	fmt.Println("durable up to", synced.Tip.ID)
-	return nil
-}
+	if err := l.Close(); err != nil {
+		panic(err)
+	}
 
-func readBack(l *ledger.Ledger) error {
+	l, err = ledger.Open(o)
+	if err != nil {
+		panic(err)
+	}
+	defer l.Close()
+	restart := l.Restart()
+	fmt.Printf("term %d, vote %s, last %v\n", restart.State.Term, restart.State.Vote, restart.Last)
 	r := l.Reader(1)
 	defer r.Close()
-	count := 0
-	var last ledger.Record
 	for {
-		record, err := r.Next(l.Last().Index)
-		if err == io.EOF {
+		rec, err := r.Next(restart.Last.Index)
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return err
+			panic(err)
 		}
-		count, last = count+1, record
+		fmt.Printf("%v %s\n", rec.ID, rec.Body)
 	}
-	fmt.Printf("after a restart: term %d, %d entries, %q at %d\n", l.Restart().State.Term, count, last.Body, last.Position)
-	word, err := l.ReadAt(last.Position+raft.RecordHeaderSize+3, 5)
+	// Output:
+	// entry 1 at position 0, 72 bytes
+	// entry 2 at position 72, 72 bytes
+	// entry 3 at position 144, 72 bytes
+	// durable up to 3(t1)
+	// term 1, vote n1, last 3(t1)
+	// 1(t1) one
+	// 2(t1) two
+	// 3(t1) three
+}
+
+// Inspect looks at a directory without changing it.
+func ExampleInspect() {
+	o, cleanup := exampleOptions()
+	defer cleanup()
+	boot := raft.Configuration{Members: []raft.Member{{ID: "n1", Address: "127.0.0.1:7412", Voter: true}}}
+	if err := ledger.Create(o, boot); err != nil {
+		panic(err)
+	}
+	in, err := ledger.Inspect(o.FS, o.Dir)
 	if err != nil {
-		return err
+		panic(err)
 	}
-	fmt.Printf("in place: %q\n", word)
-	return nil
+	digest, faults, err := in.Walk(func(ledger.Record) error { return nil })
+	fmt.Println(digest.Records, digest.Last, len(faults), err)
+	// Output: 0 0(t0) 0 <nil>
 }

@@ -442,3 +442,24 @@ func TestOpenFailsCleanly(t *testing.T) {
 		require.NoError(t, l.Close())
 	}
 }
+
+// TestErrorsSayWhatToDo: each message names what was expected and found, or where, and what to do.
+func TestErrorsSayWhatToDo(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want []string
+	}{
+		{&CorruptionError{Path: "p", Offset: 12, Index: 3, Err: disk.ErrIO}, []string{"p", "12", "3", "input/output", "repaired"}},
+		{&CompactedError{FirstIndex: 7, FirstPosition: 640}, []string{"7", "640"}},
+		{&IdentityError{Path: "p", Field: "node", Want: "a", Found: "b"}, []string{"p", "node", "a", "b", "check"}},
+		{&FormatError{Path: "p", Offset: 4, What: "version 9"}, []string{"p", "4", "version 9", "use the version"}},
+		{&FailedError{Op: "datasync", Path: "p", Err: disk.ErrIO}, []string{"datasync", "p", "stop"}},
+		{&NoSpaceError{Need: 10, Room: 5, Err: ErrNoSpace}, []string{"10", "5", "free"}},
+		{&badRecord{pos: 8, err: disk.ErrIO}, []string{"8", "input/output"}},
+		{&unknownFormat{what: "kind 9"}, []string{"kind 9"}},
+	} {
+		for _, w := range c.want {
+			require.ErrorContains(t, c.err, w)
+		}
+	}
+}

@@ -193,3 +193,50 @@ func TestLoopsTogether(t *testing.T) {
 	require.Equal(t, tip, r.l.Tip())
 	r.check()
 }
+
+// TestResetBesideTheOwner: while a reset is put in force, the owner may still cut hard states, and readers see the old log or the new one.
+func TestResetBesideTheOwner(t *testing.T) {
+	r := newRig(t)
+	over(r)
+	r.flush()
+	p := &loops{t: t, l: r.l, writes: make(chan Write, 64), done: make(chan struct{}), commit: 300}
+	b := raft.Base{ID: raft.EntryID{Index: 1000, Term: 8}, Position: 999_936, Checksum: 5, Format: 1, Configuration: testBoot}
+	p.start(func() error {
+		defer close(p.writes)
+		for term := raft.Term(9); term < 200; term++ {
+			if w, ok := r.l.Cut(&raft.HardState{Term: term, Vote: "n1"}); ok {
+				p.writes <- w
+			}
+		}
+		return nil
+	})
+	p.start(p.provision)
+	p.start(func() error { return p.send(20) })
+	p.start(func() error {
+		defer close(p.done)
+		n := 0
+		for w := range p.writes {
+			if err := r.l.Write(w); err != nil {
+				return err
+			}
+			if n++; n == 50 {
+				reset, err := r.l.PrepareReset(b)
+				if err != nil {
+					return err
+				}
+				if err := r.l.CommitReset(reset, 2); err != nil {
+					return err
+				}
+			}
+		}
+		_, err := r.l.Flush()
+		return err
+	})
+	p.wg.Wait()
+	require.Equal(t, baseTip(b), r.l.Tip())
+	r.append(200, 30, 2000)
+	r.flush()
+	r.reopen()
+	r.check()
+	require.Equal(t, raft.HardState{Term: 200}, r.l.Restart().State, "raised to the log's last term")
+}
