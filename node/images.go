@@ -291,7 +291,7 @@ func (r *replica) noteImage(b raft.Base) {
 }
 
 func (r *replica) imageIdentity() snapshot.Identity {
-	return snapshot.Identity{Cluster: r.node.identity.cluster, Group: r.opts.ID, Incarnation: incarnation}
+	return snapshot.Identity{Cluster: r.node.cluster, Group: r.opts.ID, Incarnation: incarnation}
 }
 
 // considerImage begins an image when the log has grown enough since the last one. Applier.

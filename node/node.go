@@ -27,6 +27,9 @@ type Node struct {
 	seed      *rand.Rand // guarded by groupsMu
 	transport transport.Transport
 	lock      io.Closer
+	// cluster and directory say whose files these are, as the node file does; fixed.
+	cluster   [16]byte
+	directory UUID
 
 	owners      []*owner
 	syncer      *syncer
@@ -107,7 +110,7 @@ func open(opts Options, lock io.Closer) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{opts: opts, boot: rng.Uint64(), seed: rng, lock: lock, identity: id, transport: opts.Transport, stop: make(chan struct{}),
+	n := &Node{opts: opts, boot: rng.Uint64(), seed: rng, lock: lock, cluster: id.cluster, directory: id.directory, identity: id, transport: opts.Transport, stop: make(chan struct{}),
 		peers: map[raft.NodeID]*peer{}, linksUp: map[raft.NodeID]bool{}, refusals: map[raft.NodeID]string{}}
 	n.groups.Store(&groupTable{owned: make([][]*replica, opts.Owners)})
 	n.makeLoops()
@@ -161,7 +164,7 @@ func (n *Node) connect() error {
 	n.transport.SetPeers(addresses)
 	hello := transport.Hello{
 		Format:  transport.Range{Min: FormatVersion, Max: FormatVersion},
-		Cluster: ClusterID(n.opts.Cluster), ClusterName: n.opts.Cluster, Node: n.opts.ID, Directory: n.identity.directory,
+		Cluster: n.cluster, ClusterName: n.opts.Cluster, Node: n.opts.ID, Directory: n.directory,
 	}
 	if err := n.transport.Start(hello, receiver{n}); err != nil {
 		return errors.Join(err, n.transport.Close())
@@ -222,7 +225,7 @@ func (n *Node) Loops() []*Loop { return n.loops }
 
 // ID is the node's name, and Directory the UUID of its directory.
 func (n *Node) ID() NodeID      { return n.opts.ID }
-func (n *Node) Directory() UUID { return n.identity.directory }
+func (n *Node) Directory() UUID { return n.directory }
 
 // Addr is where peers reach this node; empty when it is alone.
 func (n *Node) Addr() string {

@@ -50,7 +50,7 @@ func (n *Node) openReplica(opts GroupOptions) (*replica, error) {
 	r.proposals.limit, r.reads.limit, r.inbox.limit = opts.QueueBytes, opts.QueueBytes, 2*maxInflightBytes
 	lo := ledger.Options{
 		FS: n.opts.FS, Dir: dir, SegmentSize: opts.SegmentSize, Logger: r.log,
-		Identity: ledger.Identity{Cluster: n.identity.cluster, Group: opts.ID, Incarnation: incarnation, Node: n.opts.ID, Directory: n.identity.directory},
+		Identity: ledger.Identity{Cluster: n.cluster, Group: opts.ID, Incarnation: incarnation, Node: n.opts.ID, Directory: n.directory},
 	}
 	exists, err := ledger.Exists(lo)
 	if err == nil && !exists {
