@@ -75,9 +75,8 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func TestConformance(t *testing.T) {
 	for name, opts := range map[string]pebble.Options{
-		"defaults":       {},
-		"small tables":   {MemTableBytes: 64 << 10, CacheBytes: 1 << 20},
-		"no compactions": {MemTableBytes: 64 << 10, NoCompactions: true},
+		"defaults":     {},
+		"small tables": {MemTableBytes: 64 << 10, CacheBytes: 1 << 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			smtest.RunEngine(t, func(*testing.T) smtest.Opener {

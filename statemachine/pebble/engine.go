@@ -29,11 +29,13 @@ type Engine struct {
 	spare  *memory // of the batch before
 	used   bool    // something was written; Restore is not possible any more
 
+	sweeping sync.Mutex // held by the one who sweeps
+
 	mu      sync.Mutex
 	state   state // of the last commit
 	closed  bool
 	readers *reader               // the open ones
-	swept   statemachine.Revision // history up to here has been removed; moved by the sweeper alone
+	swept   statemachine.Revision // history up to here has been removed; moved under sweeping
 }
 
 var _ statemachine.Engine = (*Engine)(nil)
@@ -56,7 +58,7 @@ func newEngine(s *Store, at place) *Engine {
 // opened by an earlier Engine of the same namespace.
 func (e *Engine) load() error {
 	s := e.store
-	iter, err := s.db.NewIter(&pebble.IterOptions{LowerBound: e.ns, UpperBound: e.ns.table(tableEnd)})
+	iter, err := s.db.NewIter(&pebble.IterOptions{LowerBound: e.ns.table(tableStart), UpperBound: e.ns.table(tableEnd)})
 	if err != nil {
 		return s.health.check(err)
 	}

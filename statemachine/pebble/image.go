@@ -41,8 +41,7 @@ type cursor struct {
 
 	inKey  bool   // more versions of the key at hand are to come, going back from iter
 	prefix []byte // of the key at hand
-	key    []byte // the same unescaped; part of prefix or of keyBuf
-	keyBuf []byte
+	key    []byte // the part of prefix that is the key
 	value  []byte
 }
 
@@ -102,7 +101,7 @@ func (c *cursor) refresh() (err error) {
 func (c *cursor) firstVersion() (statemachine.Event, error) {
 	prefix, _ := splitVersionKey(c.iter.Key())
 	c.prefix = append(c.prefix[:0], prefix...)
-	c.key, c.keyBuf = c.engine.ns.userKey(c.keyBuf, c.prefix)
+	c.key = c.engine.ns.userKey(c.prefix)
 	c.from = appendSuffix(append(c.from[:0], c.prefix...), 0)
 	ev, err := c.version()
 	if err != nil {

@@ -14,23 +14,26 @@ import (
 
 // The tables of a namespace. What a key holds behind its namespace and table byte:
 //
-//	m  nothing                                      → state (record.go)
-//	r  last revision (8) ‖ last sub-revision (4)    → block of changes
-//	s  nothing                                      → the revision up to which history has been swept (8)
-//	v  escaped key ‖ 0x00 0x00 ‖ ^revision (8)      → version
+//	m  nothing                                           → state (record.go)
+//	r  last revision (8) ‖ last sub-revision (4) ‖ 0x00  → block of changes
+//	s  nothing                                           → the revision up to which history has been swept (8)
+//	v  key ‖ 0x00 ‖ ^revision (8) ‖ 0xab                 → version
+//
+// The last byte tells a version from all other keys and from bounds, none of which ends in 0xab.
 const (
 	tableMeta     = 'm'
 	tableBlocks   = 'r'
 	tableSwept    = 's'
 	tableVersions = 'v'
-	// tableEnd is behind every table.
-	tableEnd = 0xff
+	// tableStart is before every table and tableEnd behind.
+	tableStart = 0
+	tableEnd   = 0xff
 )
 
-// Sizes in bytes of what ends a key of the version table.
+// The suffix of a version: its size in bytes and its last byte.
 const (
-	terminatorBytes = 2
-	suffixBytes     = 8
+	suffixBytes = 9
+	suffixEnd   = 0xab
 )
 
 // namespace is the prefix of all keys of a group and epoch: both as a length byte and as many big-endian bytes, so that no
@@ -66,22 +69,17 @@ func (ns namespace) table(t byte) []byte {
 	return append(bytes.Clone(ns), t)
 }
 
-// appendPrefix appends what all versions of a key begin with.
+// appendPrefix appends what all versions of a key begin with. It is behind the versions of all lesser keys and before the
+// key's own, so it serves as a bound too.
 func (ns namespace) appendPrefix(dst, key []byte) []byte {
-	return append(ns.appendBound(dst, key), 0, 0)
+	dst = append(append(dst, ns...), tableVersions)
+	return append(append(dst, key...), 0)
 }
 
-// appendBound appends the least key of the version table that belongs to a key at or above the one given.
-func (ns namespace) appendBound(dst, key []byte) []byte {
-	dst = append(append(dst, ns...), tableVersions)
-	for {
-		i := bytes.IndexByte(key, 0)
-		if i < 0 {
-			return append(dst, key...)
-		}
-		dst = append(append(dst, key[:i]...), 0, 0xff)
-		key = key[i+1:]
-	}
+// userKey gives the key that a prefix stands for; it is a part of prefix.
+func (ns namespace) userKey(prefix []byte) []byte {
+	n := len(prefix) - 1
+	return prefix[len(ns)+1 : n : n]
 }
 
 // appendVersionKey appends the key of a version. The newest version of a key comes first.
@@ -90,7 +88,7 @@ func (ns namespace) appendVersionKey(dst, key []byte, rev statemachine.Revision)
 }
 
 func appendSuffix(dst []byte, rev statemachine.Revision) []byte {
-	return binary.BigEndian.AppendUint64(dst, ^uint64(rev))
+	return append(binary.BigEndian.AppendUint64(dst, ^uint64(rev)), suffixEnd)
 }
 
 // newest, as a revision to seek to, is above every other.
@@ -102,75 +100,43 @@ func splitVersionKey(k []byte) (prefix []byte, rev statemachine.Revision) {
 	return k[:n:n], statemachine.Revision(^binary.BigEndian.Uint64(k[n:]))
 }
 
-// userKey gives the key that a prefix stands for: a part of prefix where nothing was escaped, else unescaped into buf.
-func (ns namespace) userKey(buf, prefix []byte) (key, newBuf []byte) {
-	escaped := prefix[len(ns)+1 : len(prefix)-terminatorBytes]
-	if bytes.IndexByte(escaped, 0) < 0 {
-		return escaped[:len(escaped):len(escaped)], buf
-	}
-	buf = buf[:0]
-	for {
-		i := bytes.IndexByte(escaped, 0)
-		if i < 0 {
-			buf = append(buf, escaped...)
-			return buf, buf
-		}
-		buf = append(buf, escaped[:i+1]...)
-		escaped = escaped[i+2:]
-	}
-}
-
 // blockKey is the key of a block whose last change is at (rev, sub).
 func (ns namespace) blockKey(rev statemachine.Revision, sub uint32) []byte {
 	k := binary.BigEndian.AppendUint64(ns.table(tableBlocks), uint64(rev))
-	return binary.BigEndian.AppendUint32(k, sub)
+	return append(binary.BigEndian.AppendUint32(k, sub), 0)
 }
 
-// comparer orders keys by their bytes and tells Pebble which part of a version's key is the key, so that bloom filters and
-// seeks by prefix work on keys rather than versions. It shortens no keys: a separator cut within a suffix would sort among
-// the versions of a key without being one.
-var comparer = func() *pebble.Comparer {
-	c := *pebble.DefaultComparer
-	c.Name = "ledgerkv.versions.1"
-	c.Split = split
-	c.Separator = func(dst, a, _ []byte) []byte { return append(dst, a...) }
-	c.Successor = func(dst, a []byte) []byte { return append(dst, a...) }
-	c.ImmediateSuccessor = successor
-	c.FormatKey = func(k []byte) fmt.Formatter { return formattedKey(k) }
-	return &c
-}()
+// comparer orders keys by what precedes the suffix, then by suffix. So keys need no escaping, and Pebble's bloom filters and seeks
+// by prefix work on keys rather than versions. It shortens no keys between blocks: that would have to respect suffixes and
+// saves little.
+var comparer = &pebble.Comparer{
+	Name:                 "ledgerkv.versions.1",
+	Split:                split,
+	Compare:              compare,
+	Equal:                bytes.Equal,
+	ComparePointSuffixes: bytes.Compare,
+	CompareRangeSuffixes: bytes.Compare,
+	AbbreviatedKey:       func(k []byte) uint64 { return pebble.DefaultComparer.AbbreviatedKey(k[:split(k)]) },
+	Separator:            func(dst, a, _ []byte) []byte { return append(dst, a...) },
+	Successor:            func(dst, a []byte) []byte { return append(dst, a...) },
+	ImmediateSuccessor:   func(dst, prefix []byte) []byte { return append(append(dst, prefix...), 0) },
+	FormatKey:            func(k []byte) fmt.Formatter { return formattedKey(k) },
+}
 
-// split gives the length of k without the revision of a version. Escaping leaves 0x00 0x00 to the terminator alone, so the
-// two bytes before the suffix tell a version's key from a bound or a prefix.
+func compare(a, b []byte) int {
+	an, bn := split(a), split(b)
+	if c := bytes.Compare(a[:an], b[:bn]); c != 0 {
+		return c
+	}
+	return bytes.Compare(a[an:], b[bn:])
+}
+
+// split gives the length of k without the revision of a version.
 func split(k []byte) int {
-	if n := len(k) - suffixBytes; n > 0 && isPrefix(k[:n]) {
+	if n := len(k) - suffixBytes; n >= 0 && k[len(k)-1] == suffixEnd {
 		return n
 	}
 	return len(k)
-}
-
-// isPrefix reports whether k is in the version table and ends in the terminator.
-func isPrefix(k []byte) bool {
-	at := len(k) - terminatorBytes
-	if at < 3 || k[at] != 0 || k[at+1] != 0 {
-		return false
-	}
-	table := 1 + int(k[0])
-	if table >= at {
-		return false
-	}
-	table += 1 + int(k[table])
-	return table < at && k[table] == tableVersions
-}
-
-// successor appends the least key that is behind all versions of a prefix and not behind another prefix.
-func successor(dst, prefix []byte) []byte {
-	dst = append(dst, prefix...)
-	if isPrefix(prefix) {
-		dst[len(dst)-1] = 1
-		return dst
-	}
-	return append(dst, 0)
 }
 
 // formattedKey prints a key for Pebble's log and errors: group/epoch/table and the rest.
@@ -186,9 +152,9 @@ func (k formattedKey) Format(s fmt.State, _ rune) {
 		fmt.Fprintf(s, "%x", []byte(k))
 		return
 	}
-	if n := split(k); n < len(k) {
+	if n := len(rest) - suffixBytes; rest[0] == tableVersions && split(k) < len(k) && n > 1 {
 		_, rev := splitVersionKey(k)
-		fmt.Fprintf(s, "%d/%d/%c/%q@%d", group, epoch, rest[0], rest[1:len(rest)-suffixBytes-terminatorBytes], uint64(rev))
+		fmt.Fprintf(s, "%d/%d/%c/%q@%d", group, epoch, rest[0], rest[1:n-1], uint64(rev))
 		return
 	}
 	fmt.Fprintf(s, "%d/%d/%c/%x", group, epoch, rest[0], rest[1:])

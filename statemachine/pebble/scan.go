@@ -44,8 +44,8 @@ type scan struct {
 	started bool
 	// ready: in reverse, the iterator is already at the next key to look at.
 	ready bool
-	// prefix, value, key and seek are memory of the scan: the first two hold the item given last in reverse.
-	prefix, value, key, seek []byte
+	// prefix, value and seek are memory of the scan: the first two hold the item given last in reverse.
+	prefix, value, seek []byte
 }
 
 // scan starts a scan. The caller is within enter and leave and closes the scan.
@@ -54,9 +54,9 @@ func (e *Engine) scan(opts statemachine.RangeOptions, rev statemachine.Revision)
 	if opts.To != nil && bytes.Compare(opts.From, opts.To) >= 0 {
 		return s, nil
 	}
-	bounds := pebble.IterOptions{LowerBound: e.ns.appendBound(nil, opts.From), UpperBound: e.upper}
+	bounds := pebble.IterOptions{LowerBound: e.ns.appendPrefix(nil, opts.From), UpperBound: e.upper}
 	if opts.To != nil {
-		bounds.UpperBound = e.ns.appendBound(nil, opts.To)
+		bounds.UpperBound = e.ns.appendPrefix(nil, opts.To)
 	}
 	var err error
 	s.iter, err = e.store.db.NewIter(&bounds)
@@ -97,9 +97,7 @@ func (s *scan) forward() (item statemachine.Item, ok bool, err error) {
 			ok = s.iter.SeekGE(s.seek)
 			continue
 		}
-		var key []byte
-		key, s.key = s.ns.userKey(s.key, prefix)
-		ev, err := versionAt(s.iter, key)
+		ev, err := versionAt(s.iter, s.ns.userKey(prefix))
 		if err != nil {
 			return item, false, err
 		}
@@ -156,8 +154,7 @@ func (s *scan) newestBackward() (ev statemachine.Event, live bool, err error) {
 	if mod > s.rev {
 		return ev, false, nil
 	}
-	var key []byte
-	key, s.key = s.ns.userKey(s.key, s.prefix)
+	key := s.ns.userKey(s.prefix)
 	if ev, err = versionAt(s.iter, key); err != nil {
 		return ev, false, err
 	}

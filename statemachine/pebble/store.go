@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"sync"
@@ -132,7 +133,7 @@ func (s *Store) Drop(group, epoch uint64) error {
 	if err := s.health.err(); err != nil {
 		return err
 	}
-	return s.health.check(s.db.DeleteRange(ns, ns.table(tableEnd), pebble.NoSync))
+	return s.health.check(s.db.DeleteRange(ns.table(tableStart), ns.table(tableEnd), pebble.NoSync))
 }
 
 // Epochs gives the epochs of a group at which something is kept, in ascending order.
@@ -142,8 +143,9 @@ func (s *Store) Epochs(group uint64) ([]uint64, error) {
 	}
 	defer s.leave()
 	prefix := appendNumber(nil, group)
-	// No epoch takes more than 8 bytes, so 9 is behind the last.
-	iter, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: append(prefix[:len(prefix):len(prefix)], 9)})
+	lower, upper := bytes.Clone(prefix), bytes.Clone(prefix)
+	// An epoch begins with its length, 0 to 8.
+	iter, err := s.db.NewIter(&pebble.IterOptions{LowerBound: append(lower, 0), UpperBound: append(upper, 9)})
 	if err != nil {
 		return nil, s.health.check(err)
 	}

@@ -42,6 +42,8 @@ func (s *Store) sweepLoop() {
 
 // sweepStep sweeps some blocks; more says whether there are others.
 func (e *Engine) sweepStep() (more bool, err error) {
+	e.sweeping.Lock()
+	defer e.sweeping.Unlock()
 	swept, floor := e.floor()
 	if swept >= floor {
 		return false, nil
