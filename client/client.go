@@ -87,12 +87,15 @@ func (c *Client) do(ctx context.Context, r request) error {
 	defer cancel()
 	follows := 0
 	var pause time.Duration
+	var last error
 	for {
 		e := c.target(r.group)
-		err := c.attempt(ctx, e, r)
-		step, err := c.judge(e, r, err)
+		step, err := c.judge(e, r, c.attempt(ctx, e, r))
 		if step == finish {
 			return err
+		}
+		if last == nil || ctx.Err() == nil { // That the time ran out says less than what went wrong before.
+			last = err
 		}
 		if step == follow && follows < 3 {
 			follows++
@@ -101,7 +104,7 @@ func (c *Client) do(ctx context.Context, r request) error {
 		follows = 0
 		pause = c.pauseAfter(pause)
 		if stopped := c.wait(ctx, pause); stopped != nil {
-			return givenUp(stopped, err)
+			return givenUp(stopped, last)
 		}
 	}
 }
@@ -151,6 +154,10 @@ func (c *Client) judge(e *endpoint, r request, err error) (next, error) {
 		return finish, ErrClosed
 	}
 	c.avoid(r.group, e)
+	var refused *rpc.RefusedError
+	if errors.As(err, &refused) && c.opts.Cluster != "" && refused.Cluster != c.opts.Cluster {
+		return finish, fmt.Errorf("%w: %w", ErrWrongCluster, err)
+	}
 	return again, fmt.Errorf("%s: %w", e.address, err)
 }
 

@@ -32,6 +32,8 @@ var (
 	ErrNoGroup = errors.New("client: there is no such group")
 	// ErrNoEntry: the log does not reach to the index asked for yet.
 	ErrNoEntry = errors.New("client: the log has no such entry yet")
+	// ErrWrongCluster: an endpoint belongs to another cluster than Options.Cluster. Correct the endpoints, or the name.
+	ErrWrongCluster = errors.New("client: an endpoint belongs to another cluster")
 	// ErrClosed: the client was closed.
 	ErrClosed = errors.New("client: closed")
 	// ErrFailed: the node could not do it, for a reason that has no name here; the message says which.

@@ -123,10 +123,10 @@ func (c *Conn) introduce(reader *wire.Reader) error {
 		return err
 	}
 	if c.welcome.Refused != "" {
-		return &RefusedError{Address: c.address, Reason: c.welcome.Refused}
+		return &RefusedError{Address: c.address, Cluster: c.welcome.Cluster, Reason: c.welcome.Refused}
 	}
 	if c.opts.Cluster != "" && c.welcome.Cluster != c.opts.Cluster {
-		return &RefusedError{Address: c.address, Reason: fmt.Sprintf("expected cluster %q, found %q", c.opts.Cluster, c.welcome.Cluster)}
+		return &RefusedError{Address: c.address, Cluster: c.welcome.Cluster, Reason: fmt.Sprintf("expected cluster %q, found %q", c.opts.Cluster, c.welcome.Cluster)}
 	}
 	return nil
 }
@@ -187,6 +187,7 @@ func (c *Conn) read(reader *wire.Reader) error {
 		switch f.Kind {
 		case kindBye:
 			c.leaving.Store(true)
+			c.leaveIfDone()
 		case kindAnswer:
 			var head answerHead
 			if err := decode(f.Head, &head, answerShape); err != nil {
@@ -198,6 +199,19 @@ func (c *Conn) read(reader *wire.Reader) error {
 		default:
 			return &wire.FrameError{Part: wire.PartKind, Offset: reader.Offset(), Expected: uint64(kindAnswer), Found: uint64(f.Kind)}
 		}
+	}
+}
+
+// leaveIfDone closes the connection once the node has said goodbye and every answer is here.
+func (c *Conn) leaveIfDone() {
+	if !c.leaving.Load() {
+		return
+	}
+	c.mu.Lock()
+	waiting := len(c.calls)
+	c.mu.Unlock()
+	if waiting == 0 {
+		c.fail(ErrGoingAway)
 	}
 }
 
@@ -215,6 +229,7 @@ func (c *Conn) deliver(a answer) error {
 	}
 	select {
 	case call.answers <- a:
+		c.leaveIfDone()
 		return nil
 	default:
 		return fmt.Errorf("%w: more answers to request %d than it asked for", ErrMalformed, a.head.ID)
@@ -271,6 +286,7 @@ func (c *Conn) abandon(ctx context.Context, id uint64, call *pendingCall) error 
 	delete(c.calls, id)
 	failure := c.failure
 	c.mu.Unlock()
+	c.leaveIfDone()
 	if failure != nil {
 		return &CallError{Sent: sent, Err: failure}
 	}

@@ -68,6 +68,8 @@ var (
 // RefusedError says that the other side did not accept the connection.
 type RefusedError struct {
 	Address string
+	// Cluster is the name of the cluster that the node belongs to.
+	Cluster string
 	Reason  string
 }
 

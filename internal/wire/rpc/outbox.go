@@ -45,9 +45,8 @@ type outbox struct {
 	stop <-chan struct{}
 	wake chan struct{}
 
-	mu       sync.Mutex
-	queue    []outgoing
-	finished bool
+	mu    sync.Mutex
+	queue []outgoing
 }
 
 func newOutbox(conn net.Conn, limits wire.Limits, room int, timeout time.Duration, stop <-chan struct{}) *outbox {
@@ -71,50 +70,33 @@ func (o *outbox) push(f outgoing) {
 	o.mu.Lock()
 	o.queue = append(o.queue, f)
 	o.mu.Unlock()
-	o.signal()
-}
-
-func (o *outbox) signal() {
 	select {
 	case o.wake <- struct{}{}:
 	default:
 	}
 }
 
-// finish makes run return once everything queued is written.
-func (o *outbox) finish() {
-	o.mu.Lock()
-	o.finished = true
-	o.mu.Unlock()
-	o.signal()
-}
-
 // swap gives what is queued and takes an empty slice in its place.
-func (o *outbox) swap(empty []outgoing) (batch []outgoing, finished bool) {
+func (o *outbox) swap(empty []outgoing) []outgoing {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	batch, o.queue = o.queue, empty
-	return batch, o.finished
+	batch := o.queue
+	o.queue = empty
+	return batch
 }
 
-// run writes until finish, the connection's end, or an error.
+// run writes until the connection's end, or an error.
 func (o *outbox) run() error {
 	var spare []outgoing
 	for {
-		batch, finished := o.swap(spare[:0])
+		batch := o.swap(spare[:0])
 		if len(batch) == 0 {
-			if finished {
-				return nil
-			}
 			select {
 			case <-o.wake:
 			case <-o.stop:
 				return nil
 			}
-			spare = batch
-			continue
-		}
-		if err := o.write(batch); err != nil {
+		} else if err := o.write(batch); err != nil {
 			return err
 		}
 		clear(batch)

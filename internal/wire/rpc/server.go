@@ -41,6 +41,8 @@ type ServerOptions struct {
 	MaxFrame int
 	// HelloTimeout bounds the time a new connection has to introduce itself. Default 5 s.
 	HelloTimeout time.Duration
+	// LingerTimeout bounds the time that a client has to close its connection after a Shutdown's last answer. Default 2 s.
+	LingerTimeout time.Duration
 	// WriteTimeout: a client that takes nothing for so long is disconnected. Default 20 s.
 	WriteTimeout time.Duration
 }
@@ -52,6 +54,7 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	orDefault(&o.MaxStreams, 64)
 	orDefault(&o.MaxFrame, DefaultMaxFrame)
 	orDefault(&o.HelloTimeout, 5*time.Second)
+	orDefault(&o.LingerTimeout, 2*time.Second)
 	orDefault(&o.WriteTimeout, 20*time.Second)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -175,7 +178,7 @@ func (s *Server) begin() []*serverConn {
 }
 
 // Shutdown closes gracefully: it listens no more, tells clients to go elsewhere, refuses new requests, ends streams, lets the
-// requests under way finish, and closes. When ctx is done before that it closes at once, and returns ctx's error.
+// requests under way finish, and waits for the clients to close their connections. When ctx is done before that it closes at once, and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.begin() {
 		c.drain()

@@ -54,10 +54,7 @@ func (c *serverConn) serve() error {
 	writing := make(chan struct{})
 	go func() {
 		defer close(writing)
-		if err := c.out.run(); err != nil {
-			c.fail(err)
-		}
-		c.conn.Close() // After a drain everything is written; otherwise it was closed before.
+		c.fail(c.out.run())
 	}()
 	c.started()
 	c.fail(c.read())
@@ -130,7 +127,9 @@ func (c *serverConn) drain() {
 	}
 }
 
-// leave says goodbye, ends streams, and closes once the requests under way are answered. REQUIRES: mu.
+// leave says goodbye and ends streams. The client closes the connection once it has its answers: if this side did, what the
+// client sent meanwhile would make the kernel throw away answers on their way. A client that does not close has a while.
+// REQUIRES: mu.
 func (c *serverConn) leave() {
 	c.out.push(outgoing{kind: kindBye})
 	for _, call := range c.calls {
@@ -140,7 +139,7 @@ func (c *serverConn) leave() {
 	}
 	go func() { // It ends with the requests under way, for which serve waits as well.
 		c.handlers.Wait()
-		c.out.finish()
+		c.conn.SetReadDeadline(time.Now().Add(c.server.opts.LingerTimeout))
 	}()
 }
 

@@ -85,6 +85,7 @@ func (s *Stream) Close() {
 		_, waiting := s.conn.calls[s.id]
 		delete(s.conn.calls, s.id)
 		s.conn.mu.Unlock()
+		s.conn.leaveIfDone()
 		if waiting {
 			s.conn.control(kindCancel, cancelHead{ID: s.id})
 		}
