@@ -158,17 +158,17 @@ func TestAContextEndsACall(t *testing.T) {
 	require.NotErrorIs(t, err, client.ErrUncertain, "it was refused")
 	require.NotErrorIs(t, err, client.ErrUnavailable)
 
-	n.do(hang)
-	short, cancel = context.WithTimeout(ctx, 20*time.Millisecond)
-	defer cancel()
-	_, err = c.Get(short, key)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-
 	before := n.count()
 	err = put(stopped)
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, client.ErrUncertain)
 	require.Equal(t, before, n.count())
+
+	n.do(hang)
+	short, cancel = context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	_, err = c.Get(short, key)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
 func TestAContextEndsTheWaitForAConnection(t *testing.T) {

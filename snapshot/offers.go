@@ -112,6 +112,8 @@ type sending struct {
 	Offer
 	transfer uint64
 	started  bool
+	// repeats is how often the same was offered again: each offer gives a result.
+	repeats int
 	// next is the next chunk to send and limit the one to stop before, as the peer asked.
 	next, limit uint32
 	// heard is when the peer last said something, offered when it was last told of the image.
@@ -125,7 +127,8 @@ func NewOffers(opts OffersOptions) *Offers {
 }
 
 // Offer takes up an offer; the next Turn begins it when the limits allow. An offer of another image, or in another term, to
-// the same peer and group is superseded and fails; the same offer again changes nothing.
+// the same peer and group is superseded and fails; the same offer again ends with the one that is there. Each call gives one
+// Sent in the end, but for Cancel and Close.
 func (o *Offers) Offer(offer Offer) {
 	for i, s := range o.queue {
 		if s.Peer != offer.Peer || s.group() != offer.Meta.Identity.Group {
@@ -133,6 +136,7 @@ func (o *Offers) Offer(offer Offer) {
 		}
 		if s.Term == offer.Term && s.Meta.same(offer.Meta) {
 			closeSource(offer.Source)
+			s.repeats++
 			return
 		}
 		o.end(i, ErrSuperseded)
@@ -159,7 +163,9 @@ func (s *sending) group() raft.GroupID { return s.Meta.Identity.Group }
 func (o *Offers) end(i int, err error) {
 	s := o.queue[i]
 	o.remove(i)
-	o.out.Sent = append(o.out.Sent, Sent{Peer: s.Peer, Group: s.group(), ID: s.Meta.Base.ID, Err: err})
+	for range s.repeats + 1 {
+		o.out.Sent = append(o.out.Sent, Sent{Peer: s.Peer, Group: s.group(), ID: s.Meta.Base.ID, Err: err})
+	}
 }
 
 func (o *Offers) remove(i int) {

@@ -198,7 +198,7 @@ func TestAnImageThatIsThereIsNotFetched(t *testing.T) {
 	require.Len(t, n.arrived, 1)
 }
 
-func TestTheOfferThatWasThereChangesNothing(t *testing.T) {
+func TestTheSameOfferAgainSendsNothingTwice(t *testing.T) {
 	n := newNetwork(t, "a", "b")
 	m, _ := n.bigImage("a")
 	for range 3 {
@@ -206,7 +206,7 @@ func TestTheOfferThatWasThereChangesNothing(t *testing.T) {
 		n.step(ms)
 	}
 	n.run(n.results(1))
-	require.Len(t, n.sent, 1)
+	require.Len(t, n.sent, 3, "each offer has its result")
 	require.Equal(t, 40, n.chunks["b"])
 }
 
