@@ -218,6 +218,7 @@ func attack(seed uint64, steps int) {
 }
 
 func TestNoMessageMakesACorePanic(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(3000) {
 		require.NotPanics(t, func() { attack(seed, 300) }, "seed %d", seed)
 	}

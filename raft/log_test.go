@@ -44,6 +44,7 @@ func (l *plainLog) bytes(lo, hi Index) (n uint64) {
 
 // TestLogTableAgreesWithAPlainLog appends, truncates, compacts and resets at random.
 func TestLogTableAgreesWithAPlainLog(t *testing.T) {
+	t.Parallel()
 	const seed = 3
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for range 300 {
@@ -131,6 +132,7 @@ func TestSizesAreExactAtWaypoints(t *testing.T) {
 
 // TestTablesDoNotGrowPerEntry appends a hundred million bytes' worth of entries of one term.
 func TestTablesDoNotGrowPerEntry(t *testing.T) {
+	t.Parallel()
 	l := &entryLog{}
 	l.sizes.reset(0)
 	for i := Index(1); i <= 1_000_000; i++ {

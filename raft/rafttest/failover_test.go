@@ -13,6 +13,7 @@ import (
 // TestFailover kills the leader of three nodes at the default times, for many seeds: with the connections
 // seen to break, as when a process is killed, and without, as when a machine vanishes.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name          string
 		broken        bool

@@ -15,6 +15,7 @@ var (
 
 // TestSimulate runs many random schedules. To replay one: go test ./raft/rafttest -run TestSimulate -seed N -seeds 1.
 func TestSimulate(t *testing.T) {
+	t.Parallel()
 	var total Stats
 	for seed := *firstSeed; seed < *firstSeed+uint64(*seeds); seed++ {
 		stats, err := Simulate(seed, *steps)
