@@ -74,13 +74,16 @@ func TestSegmentPage(t *testing.T) {
 	low := mark{truncations: 1, id: raft.EntryID{Index: 9, Term: 2}, end: 900, checksum: 4}
 	high := mark{truncations: 2, id: raft.EntryID{Index: 3, Term: 2}, end: 300, checksum: 5}
 	require.True(t, low.below(high))
-	copy(page[firstMarkSlot:], high.encode())
-	copy(page[firstMarkSlot+sectorSize:], low.encode())
+	var sector [sectorSize]byte
+	low.put(&sector)
+	copy(page[firstMarkSlot+sectorSize:], sector[:])
+	high.put(&sector)
+	copy(page[firstMarkSlot:], sector[:])
 	m, next, ok := bestMark(page)
 	require.True(t, ok)
 	require.Equal(t, high, m)
 	require.Equal(t, 1, next, "the mark in force is not the one to be overwritten")
-	refusesFlips(t, high.encode()[:markCRCAt+4], func(b []byte) error {
+	refusesFlips(t, sector[:markCRCAt+4], func(b []byte) error {
 		if _, ok := decodeMark(b); !ok {
 			return errStop
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ledgerkv/ledgerkv/internal/fs"
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
@@ -60,4 +61,36 @@ func TestHardStateIsNotBelowTheLog(t *testing.T) {
 	require.Equal(t, raft.HardState{Term: 5}, r.l.Restart().State)
 	r.reopen()
 	require.Equal(t, raft.HardState{Term: 5}, r.l.Restart().State)
+}
+
+// TestOnRealFiles takes a ledger through its life on the operating system's files.
+func TestOnRealFiles(t *testing.T) {
+	o := testOptions(fs.OS)
+	o.Dir = t.TempDir() + "/" + testDir
+	require.NoError(t, Create(o, testBoot))
+	l, err := Open(o)
+	require.NoError(t, err)
+	r := &rig{t: t, opts: o, l: l}
+	for round := range raft.Term(6) {
+		r.append(2*round+1, 50, 2000)
+		r.flush()
+		require.NoError(t, r.l.Truncate(r.l.Last().Index-20))
+		r.append(2*round+2, 30, 900)
+		r.write(&raft.HardState{Term: 2*round + 2, Vote: "n1"})
+		r.flush()
+		r.provision()
+		_, _, err := r.l.Trim(r.l.Last().Index - 30)
+		require.NoError(t, err)
+		r.provision()
+		r.check()
+		r.evict()
+		r.check()
+		tip := r.l.Tip()
+		require.NoError(t, r.l.Close())
+		r.open()
+		require.Equal(t, tip, r.l.Tip())
+		require.Equal(t, raft.HardState{Term: 2*round + 2, Vote: "n1"}, r.l.Restart().State)
+		r.check()
+	}
+	require.Greater(t, r.l.Base().ID.Index, raft.Index(100))
 }

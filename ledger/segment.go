@@ -71,17 +71,17 @@ func (m mark) below(other mark) bool {
 	return m.end < other.end
 }
 
-func (m mark) encode() []byte {
+// put encodes the mark into a sector.
+func (m mark) put(b *[sectorSize]byte) {
 	le := binary.LittleEndian
-	b := make([]byte, 0, sectorSize)
-	b = append(b, markMagic...)
-	b = le.AppendUint64(b, m.truncations)
-	b = le.AppendUint64(b, uint64(m.id.Index))
-	b = le.AppendUint64(b, uint64(m.id.Term))
-	b = le.AppendUint64(b, uint64(m.end))
-	b = le.AppendUint32(b, m.checksum)
-	b = le.AppendUint32(b, crc32.Checksum(b, castagnoli))
-	return b[:sectorSize]
+	clear(b[:])
+	copy(b[:], markMagic)
+	le.PutUint64(b[4:], m.truncations)
+	le.PutUint64(b[12:], uint64(m.id.Index))
+	le.PutUint64(b[20:], uint64(m.id.Term))
+	le.PutUint64(b[28:], uint64(m.end))
+	le.PutUint32(b[36:], m.checksum)
+	le.PutUint32(b[markCRCAt:], crc32.Checksum(b[:markCRCAt], castagnoli))
 }
 
 // decodeMark reports whether the slot holds a mark.
