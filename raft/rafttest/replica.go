@@ -69,6 +69,10 @@ type replica struct {
 // start makes a core from what the disk holds.
 func (r *replica) start() error {
 	r.boot++
+	if last := r.disk.log.last().Term; last > r.disk.state.Term {
+		// The entries survived a crash and the hard state didn't. There was no vote in the term: it would have waited.
+		r.disk.state = raft.HardState{Term: last}
+	}
 	cfg := r.cfg
 	cfg.Boot = r.boot
 	core, err := raft.New(cfg, r.disk.log.restart(r.disk.state))
