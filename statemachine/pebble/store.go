@@ -117,23 +117,48 @@ func (s *Store) open() []*Engine {
 	return engines
 }
 
-// Drop removes the namespace of a group and epoch; it is no error when there is nothing. It fails with ErrInUse while an engine of
-// it is open. The removal becomes durable with the next flush; until then a crash undoes it.
+// Drop removes the namespace of a group and epoch; it is no error when there is nothing. When it returns nil the removal is
+// durable. It fails with ErrInUse while an engine of it is open; with ErrNoSpace it may be called again. It blocks on the disk.
 func (s *Store) Drop(group, epoch uint64) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.leave()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.engines[place{group, epoch}] != nil {
-		return fmt.Errorf("%w: group %d, epoch %d", ErrInUse, group, epoch)
-	}
 	ns := makeNamespace(group, epoch)
-	if err := s.health.err(); err != nil {
+	there, err := s.erase(place{group, epoch}, ns)
+	if err != nil || !there {
 		return err
 	}
-	return s.health.check(s.db.DeleteRange(ns.table(tableStart), ns.table(tableEnd), pebble.NoSync))
+	// Without the flush a crash could bring back what was dropped, under an engine that was made in its place.
+	return s.flush(s.health.closing)
+}
+
+// erase removes a namespace from what is visible, and says whether there was anything, on disk or not.
+func (s *Store) erase(at place, ns namespace) (there bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.engines[at] != nil {
+		return false, fmt.Errorf("%w: group %d, epoch %d", ErrInUse, at.group, at.epoch)
+	}
+	if err := s.health.err(); err != nil {
+		return false, err
+	}
+	for _, durable := range []bool{true, false} {
+		iter, err := s.db.NewIter(&pebble.IterOptions{
+			LowerBound: ns.table(tableStart), UpperBound: ns.table(tableEnd), OnlyReadGuaranteedDurable: durable,
+		})
+		if err != nil {
+			return false, s.health.check(err)
+		}
+		there = iter.First() || there
+		if err := s.health.check(iter.Close()); err != nil {
+			return false, err
+		}
+	}
+	if there {
+		err = s.db.DeleteRange(ns.table(tableStart), ns.table(tableEnd), pebble.NoSync)
+	}
+	return there, s.health.check(err)
 }
 
 // Epochs gives the epochs of a group at which something is kept, in ascending order.
