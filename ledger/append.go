@@ -21,6 +21,8 @@ type owner struct {
 	// nil when there is none.
 	open     *chunk
 	openFrom int
+	// limit is the position up to which data may be appended on a full device; 0 while there is no limit.
+	limit uint64
 }
 
 // run is a piece of the log within one segment: contiguous bytes from pos on.
@@ -41,7 +43,7 @@ type Placed struct {
 // Unix epoch) and its predecessor's. bodyCRC is BodyChecksum(e.Body), which the caller has computed; the body is copied.
 //
 // It fails, with nothing done, with an error that wraps ErrTooLarge, ErrMismatch (index or term does not follow) or, for data
-// only, ErrNoSpace. Owner; it does not block.
+// only and beyond what the last Room said, ErrNoSpace. Owner; it does not block.
 func (l *Ledger) Append(e raft.Entry, bodyCRC uint32, now int64) (Placed, error) {
 	if err := checkBodyLen(e.Kind, len(e.Body)); err != nil {
 		return Placed{}, fmt.Errorf("ledger: append %v: %w", e.ID, err)
@@ -67,8 +69,8 @@ func (l *Ledger) Append(e raft.Entry, bodyCRC uint32, now int64) (Placed, error)
 // AppendRecord appends a record that came from the leader, exactly as it is. It must have been verified by DecodeRecord; that it
 // follows the last entry is checked here. Raw is copied.
 //
-// It fails, with nothing done, with an error that wraps ErrMismatch, ErrTooLarge or, for data only, ErrNoSpace. Owner; it
-// does not block.
+// It fails, with nothing done, with an error that wraps ErrMismatch, ErrTooLarge or, for data only and beyond what the last Room
+// said, ErrNoSpace. Owner; it does not block.
 func (l *Ledger) AppendRecord(r Record) error {
 	size := uint32(len(r.Raw))
 	l.mu.Lock()
@@ -97,10 +99,9 @@ func (l *Ledger) reserve(r *Record, size uint32, tip Tip) (dst []byte, p prepare
 	if err := r.follows(tip, size, l.size); err != nil {
 		return nil, p, err
 	}
-	if r.Kind == raft.KindData && l.space.full.Load() {
-		room := l.space.end.Load()
-		if need := uint64(r.Position) + uint64(size) + spareBytes; need > room {
-			return nil, p, &NoSpaceError{Need: uint64(size), Room: l.room(tip, size), Err: ErrNoSpace}
+	if limit := l.owner.limit; r.Kind == raft.KindData && limit != 0 {
+		if need := uint64(r.Position) + uint64(size) + spareBytes; need > limit {
+			return nil, p, &NoSpaceError{Need: uint64(size), Room: room(tip, limit, size, l.size), Err: ErrNoSpace}
 		}
 	}
 	if p, err = prepare(r.ID, r.Kind, r.Body); err != nil {
@@ -148,22 +149,28 @@ func (o *owner) extend(pos raft.Position, n int, segmentSize uint64) *run {
 	return r
 }
 
-// Room is how many bytes of data entries Append will take before it says ErrNoSpace, when none of their records is larger than largest bytes.
-// It is without limit as long as the device isn't known to be full. Any goroutine.
-func (l *Ledger) Room(largest uint32) uint64 { return l.room(l.Tip(), largest) }
-
-func (l *Ledger) room(tip Tip, largest uint32) uint64 {
+// Room is how many bytes of data entries Append and AppendRecord will take before they say ErrNoSpace, when none of their records is larger than
+// largest bytes. What it says holds until it is called again, so that what was promised to the core can be kept: they refuse by what the
+// last Room found, and never without one. It is without limit as long as the device isn't known to be full. Owner.
+func (l *Ledger) Room(largest uint32) uint64 {
+	l.mu.Lock()
+	tip := l.ownerTip()
+	l.mu.Unlock()
 	if !l.space.full.Load() {
+		l.owner.limit = 0
 		return math.MaxInt64
 	}
-	end, limit := uint64(tip.End), l.space.end.Load()
+	l.owner.limit = l.space.end.Load()
+	return room(tip, l.owner.limit, largest, l.size)
+}
+
+func room(tip Tip, limit uint64, largest uint32, segmentSize uint64) uint64 {
+	end := uint64(tip.End)
 	if limit < end+spareBytes {
 		return 0
 	}
 	room := limit - end - spareBytes
-	if limit/l.size != end/l.size && limit%l.size != 0 {
-		// A boundary lies between: up to one record's size may be lost to the filler.
-		room -= min(room, uint64(largest))
-	}
-	return room
+	// At each boundary on the way up to one record's size may be lost to the filler.
+	boundaries := (limit-1)/segmentSize - end/segmentSize
+	return room - min(room, boundaries*uint64(largest))
 }

@@ -210,6 +210,27 @@ func TestTrimKeepsTheDurableEnd(t *testing.T) {
 	require.Equal(t, durable, r.l.Tip())
 }
 
+// TestTrimBesideTruncation: a trim looks at what is durable, not at what the owner has put in its place in memory since.
+func TestTrimBesideTruncation(t *testing.T) {
+	r := newRig(t)
+	r.append(1, 20, 3000)
+	r.append(1, 10, 300) // up to entry 30, in the first segment
+	r.flush()
+	durable := r.l.Tip()
+	require.Zero(t, segmentOf(durable.End, r.l.size))
+	require.NoError(t, r.l.Truncate(21))
+	r.append(2, 3, 9000) // entry 21 is in the second segment now, and in memory only
+	r.l.mu.Lock()
+	require.Len(t, r.l.idx.segs, 2)
+	r.l.mu.Unlock()
+	_, done, err := r.l.Trim(22)
+	require.NoError(t, err)
+	require.False(t, done)
+	r.reopen()
+	require.Equal(t, durable, r.l.Tip())
+	r.check()
+}
+
 // segments names the segment files on the disk.
 func (r *rig) segments() (names []string) {
 	r.t.Helper()

@@ -375,7 +375,7 @@ func (c *crashRun) truncate() {
 
 func (c *crashRun) trim() {
 	c.l.mu.Lock()
-	next, _, ok := c.l.idx.trimmed(c.commit+1, c.l.sync.established.ID.Index, c.l.size)
+	next, _, ok := c.l.idx.trimmed(c.commit+1, c.l.sync.established.ID, c.l.size)
 	c.l.mu.Unlock()
 	if ok {
 		c.bases = append(c.bases, next)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -137,6 +138,28 @@ func TestDiskFull(t *testing.T) {
 	r.check()
 	r.reopen()
 	require.Greater(t, r.l.Last().Index, tip.ID.Index)
+}
+
+// TestRoomIsKept: records of any sizes that are within the room by their bytes are within it at their places.
+func TestRoomIsKept(t *testing.T) {
+	const seed = 11
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, seed))
+	for range 20_000 {
+		tip := Tip{End: raft.Position(rng.Uint64N(3*minSegmentSize)) &^ 7}
+		limit := pageCeil(uint64(tip.End) + rng.Uint64N(4*minSegmentSize))
+		largest := raft.RecordSize(rng.IntN(minSegmentSize/4 - headerSize))
+		left := room(tip, limit, largest, minSegmentSize)
+		for left >= headerSize {
+			size := raft.RecordSize(rng.IntN(int(min(uint64(largest), left)) - headerSize + 1))
+			if uint64(size) > left || size > largest {
+				break
+			}
+			left -= uint64(size)
+			tip.End = place(tip.End, size, minSegmentSize) + raft.Position(size)
+			require.LessOrEqual(t, uint64(tip.End)+spareBytes, limit)
+		}
+	}
 }
 
 // TestDiskFullInline: when the provisioner was outrun and the disk is full, the write is refused whole and is to be repeated.

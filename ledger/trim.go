@@ -19,7 +19,7 @@ func (l *Ledger) Trim(keepFrom raft.Index) (raft.Base, bool, error) {
 		return raft.Base{}, false, err
 	}
 	l.mu.Lock()
-	b, gone, ok := l.idx.trimmed(keepFrom, l.sync.established.ID.Index, l.size)
+	b, gone, ok := l.idx.trimmed(keepFrom, l.sync.established.ID, l.size)
 	if !ok {
 		l.mu.Unlock()
 		return b, false, nil
@@ -45,10 +45,17 @@ func (l *Ledger) Trim(keepFrom raft.Index) (raft.Base, bool, error) {
 	return b, true, nil
 }
 
-// trimmed gives the base that a trim would make, and the numbers of the segments that would go. REQUIRES: the mutex.
-func (x *index) trimmed(keepFrom, durable raft.Index, segmentSize uint64) (b raft.Base, gone []uint64, ok bool) {
-	keepFrom = min(keepFrom, durable)
-	n := lastWhere(len(x.segs), func(n int) bool { return x.segs[n].first.Index <= keepFrom })
+// trimmed gives the base that a trim would make, and the numbers of the segments that would go. durable is what the last flush made durable; when the
+// owner has truncated it since, nothing is known of what it put in its place, and nothing goes. The first entry that stays
+// is below keepFrom, and so committed: the base says where it is, so it must not be replaced. REQUIRES: the mutex.
+func (x *index) trimmed(keepFrom raft.Index, durable raft.EntryID, segmentSize uint64) (b raft.Base, gone []uint64, ok bool) {
+	if !x.has(durable) {
+		return b, nil, false
+	}
+	n := lastWhere(len(x.segs), func(n int) bool {
+		first := x.segs[n].first.Index
+		return first < keepFrom && first <= durable.Index
+	})
 	if n == 0 {
 		return b, nil, false
 	}
