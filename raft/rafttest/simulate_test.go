@@ -23,4 +23,14 @@ func TestSimulate(t *testing.T) {
 		total = total.Add(stats)
 	}
 	t.Logf("%+v", total)
+	if *seeds < 100 {
+		return
+	}
+	least := *seeds / 2 // of each a seed; what is not reached is not tested
+	for what, n := range map[string]int{
+		"elections": total.Elections, "commits": total.Commits, "crashes": total.Crashes, "truncations": total.Truncations, "installs": total.Installs,
+		"reads": total.Reads, "failed reads": total.ReadsFailed, "configurations": total.Configurations, "transfers": total.Transfers,
+	} {
+		require.Greater(t, n, least, "the schedules hardly saw any %s", what)
+	}
 }
