@@ -207,7 +207,30 @@ func TestTrimKeepsTheDurableEnd(t *testing.T) {
 	require.True(t, done)
 	require.Less(t, b.ID.Index, durable.ID.Index)
 	r.reopen()
-	require.Equal(t, durable, r.l.Tip())
+	found, err := r.l.tipAt(durable.ID.Index)
+	require.NoError(t, err)
+	require.Equal(t, durable, found)
+	r.check()
+}
+
+// TestTrimMovesTheMark: the mark of a truncation may stand in a segment that a trim removes, while segments behind it hold marks that were higher before.
+func TestTrimMovesTheMark(t *testing.T) {
+	r := newRig(t)
+	r.append(1, 60, 3000)
+	r.flush()
+	require.NoError(t, r.l.Idle()) // the mark is in the third segment
+	require.Equal(t, uint64(2), lastSegmentOf(r.l.sync.inForce.end, 0, r.l.size))
+	require.NoError(t, r.l.Truncate(11))
+	r.append(2, 45, 3100)
+	tip := r.flush().Tip
+	require.Zero(t, lastSegmentOf(r.l.sync.inForce.end, 0, r.l.size), "the flush wrote no mark, as none was earned since the barrier")
+	_, done, err := r.l.Trim(50)
+	require.NoError(t, err)
+	require.True(t, done)
+	r.provision()
+	r.reopen()
+	require.Equal(t, tip, r.l.Tip())
+	r.check()
 }
 
 // TestTrimBesideTruncation: a trim looks at what is durable, not at what the owner has put in its place in memory since.

@@ -27,6 +27,9 @@ func (l *Ledger) Trim(keepFrom raft.Index) (raft.Base, bool, error) {
 	l.baseEpochs++
 	epoch := l.baseEpochs
 	l.mu.Unlock()
+	if err := l.moveMark(); err != nil {
+		return b, false, err
+	}
 	if err := l.writeBase(epoch, b, gone); err != nil {
 		return b, false, err
 	}
@@ -43,6 +46,20 @@ func (l *Ledger) Trim(keepFrom raft.Index) (raft.Base, bool, error) {
 	l.removeOld(l.names.base(old))
 	b.Configuration = b.Configuration.Clone()
 	return b, true, nil
+}
+
+// moveMark makes the mark durable in the segment with the last durable entry, which stays. The mark in force may stand in one that goes, and
+// without it a mark that was there before a truncation would be in force again.
+func (l *Ledger) moveMark() error {
+	s := &l.sync
+	wf, err := l.openWrite(lastSegmentOf(s.established.End, l.idx.base.Position, l.size))
+	if err != nil {
+		return err
+	}
+	if err := l.writeMark(wf, markOf(s.inForce.truncations, s.established)); err != nil {
+		return err
+	}
+	return l.datasync(wf.f, wf.path)
 }
 
 // trimmed gives the base that a trim would make, and the numbers of the segments that would go. durable is what the last flush made durable; when the
