@@ -125,6 +125,9 @@ func (g *Group) WaitApplied(ctx context.Context, index Index) error {
 func (g *Group) Applied() Index   { return Index(g.r.applied.load()) }
 func (g *Group) Committed() Index { return Index(g.r.commit.load()) }
 
+// Synced is the last entry that is durable on this replica. It may go back where an uncommitted entry is replaced.
+func (g *Group) Synced() Index { return Index(g.r.synced.Load()) }
+
 // Machine is the group's machine, nil in a log-only group. It is replaced when an image is installed, so it is asked for anew for each use.
 func (g *Group) Machine() statemachine.Machine {
 	if m := g.r.images.current.Load(); m != nil {

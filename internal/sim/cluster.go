@@ -184,7 +184,7 @@ func (s *Server) openGroups(n *node.Node) error {
 func (s *Server) PowerCut() {
 	s.down()
 	cut := s.cluster.random.Uint64()
-	s.disk = s.disk.Crash(disk.Cut{Seed: cut})
+	s.disk = s.disk.Crash(disk.Cut{Seed: cut, Garbage: cut%4 == 0})
 	for _, g := range s.cluster.opts.Groups {
 		if f := s.machines[g.ID].crashed; f != nil {
 			f(rand.New(rand.NewPCG(cut, uint64(g.ID))))

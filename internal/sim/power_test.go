@@ -48,6 +48,9 @@ func TestScenario(t *testing.T) {
 		for seed := *powerSeed; seed < *powerSeed+5; seed++ {
 			s, err := play(powerOptions(seed, model, nil), 0, 0, false)
 			require.NoError(t, err, "seed %d model %v", seed, model)
+			for _, situation := range []string{reachedTruncation, reachedInstall, reachedReset, reachedRoll, reachedTransfer} {
+				require.NotZero(t, s.Reached[situation], "seed %d model %v never saw: %s", seed, model, situation)
+			}
 			t.Logf("seed %d model %v: %d steps, %s of virtual time, I/Os %d %d %d", seed, model, s.Steps, s.Now(),
 				s.servers[0].disk.Ops(), s.servers[1].disk.Ops(), s.servers[2].disk.Ops())
 		}

@@ -32,7 +32,18 @@ type Scenario struct {
 	written   int
 	// downSince says since when a server has had no power.
 	downSince map[*Server]time.Duration
+	// Reached counts the situations that the run has been in; a run without a power cut reaches all of them.
+	Reached map[string]int
 }
+
+// The situations that a Scenario is made for.
+const (
+	reachedTruncation = "an uncommitted entry was replaced"
+	reachedInstall    = "an image was installed"
+	reachedReset      = "a log without a machine was reset to a base"
+	reachedRoll       = "the log rolled over into another segment"
+	reachedTransfer   = "leadership was transferred"
+)
 
 // flight is a write that has not been answered yet.
 type flight struct {
@@ -52,7 +63,8 @@ func ScenarioGroups() []node.GroupOptions {
 
 // NewScenario makes a scenario over a cluster whose groups are ScenarioGroups.
 func NewScenario(c *Cluster) *Scenario {
-	return &Scenario{Cluster: c, ackedKeys: map[string][]byte{}, ackedLog: map[raft.Index][]byte{}, downSince: map[*Server]time.Duration{}}
+	return &Scenario{Cluster: c, ackedKeys: map[string][]byte{}, ackedLog: map[raft.Index][]byte{}, downSince: map[*Server]time.Duration{},
+		Reached: map[string]int{}}
 }
 
 // restartAfter is how long a server stays without power.
@@ -178,8 +190,15 @@ func (s *Scenario) conflict() error {
 	}
 	old := s.Leader(kvGroup)
 	s.isolate(old)
-	for range 3 {
-		s.submit(old, kvGroup)
+	for range 3 { // one flush after the other, so that the mark covers some of it
+		if err := s.until("a flush of what can't be committed", func() bool {
+			return old.node == nil || old.node.Group(kvGroup).Synced() == old.node.Group(kvGroup).Ledger().Last().Index
+		}); err != nil {
+			return err
+		}
+		if old.node != nil {
+			s.submit(old, kvGroup)
+		}
 	}
 	err := s.until("another leader", func() bool {
 		x := s.Leader(kvGroup)
@@ -188,9 +207,21 @@ func (s *Scenario) conflict() error {
 	if err == nil {
 		err = s.write(kvGroup, 4)
 	}
+	loser := raft.EntryID{}
+	if old.node != nil {
+		loser = old.node.Group(kvGroup).Ledger().Last()
+	}
 	s.network.HealAll()
 	if err == nil {
 		err = s.write(kvGroup, 4)
+	}
+	if err == nil {
+		err = s.Converge()
+	}
+	if err == nil {
+		if term, lookup := old.node.Group(kvGroup).Ledger().TermAt(loser.Index); lookup == nil && term != loser.Term {
+			s.Reached[reachedTruncation]++
+		}
 	}
 	return err
 }
@@ -210,15 +241,31 @@ func (s *Scenario) absence() error {
 		away = s.servers[2]
 	}
 	s.isolate(away)
-	err := s.write(kvGroup, 60)
+	err := s.outlast(away, kvGroup)
 	if err == nil {
-		err = s.write(logGroup, 40)
+		err = s.outlast(away, logGroup)
 	}
 	s.network.HealAll()
 	if err != nil {
 		return err
 	}
 	return s.Converge()
+}
+
+// outlast writes to a group until its leader's log begins behind what a server has of it.
+func (s *Scenario) outlast(away *Server, group string) error {
+	last := raft.Index(0)
+	if away.node != nil {
+		last = away.node.Group(group).Ledger().Last().Index
+	}
+	for {
+		if err := s.write(group, 8); err != nil {
+			return err
+		}
+		if x := s.Leader(group); x != nil && x.node.Group(group).Ledger().Base().ID.Index > last {
+			return nil
+		}
+	}
 }
 
 func (s *Scenario) transfer() error {
@@ -230,7 +277,13 @@ func (s *Scenario) transfer() error {
 	if err := from.node.Group(kvGroup).StartTransfer(to.ID()); err != nil {
 		return err
 	}
-	return s.write(kvGroup, 4)
+	if err := s.write(kvGroup, 4); err != nil {
+		return err
+	}
+	if s.Leader(kvGroup) == to {
+		s.Reached[reachedTransfer]++
+	}
+	return nil
 }
 
 func (s *Scenario) allUp() bool {
@@ -263,6 +316,7 @@ func (s *Scenario) Converge() error {
 func (s *Scenario) Check() error {
 	var faults []error
 	for _, x := range s.servers {
+		s.lookBack(x)
 		machine := x.node.Group(kvGroup).Machine().(*kv.Machine)
 		for _, key := range s.keys {
 			got, err := machine.Get([]byte(key), 0)
@@ -286,6 +340,23 @@ func (s *Scenario) Check() error {
 	}
 	return errors.Join(faults...)
 }
+
+// lookBack notes what a server's files tell of what it went through.
+func (s *Scenario) lookBack(x *Server) {
+	store, log := x.node.Group(kvGroup).Ledger(), x.node.Group(logGroup).Ledger()
+	if store.EngineEpoch() > firstEpoch {
+		s.Reached[reachedInstall]++
+	}
+	if dirs, err := x.disk.List("data/groups/0000000000000002"); err == nil && !slices.Contains(dirs, "ledger-00000001") {
+		s.Reached[reachedReset]++
+	}
+	if store.End() > raft.Position(store.SegmentSize()) && log.End() > raft.Position(log.SegmentSize()) {
+		s.Reached[reachedRoll]++
+	}
+}
+
+// firstEpoch is the epoch of a machine that has never been replaced by an image.
+const firstEpoch = 1
 
 // compare demands equal bytes, positions and checksums of all replicas over the range that all hold.
 func (s *Scenario) compare(name string) error {
