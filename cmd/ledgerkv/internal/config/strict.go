@@ -1,0 +1,149 @@
+package config
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/ledgerkv/ledgerkv/cmd/ledgerkv/internal/cli"
+)
+
+// decodeStrict fills v, a pointer to a struct, from a JSON object that may have only the keys that v knows, each once.
+func decodeStrict(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if err := checkKeys(d, reflect.TypeOf(v).Elem(), ""); err != nil {
+		return explain(data, err)
+	}
+	if d.More() {
+		return fmt.Errorf("line %d: expected nothing behind the closing brace", lineAt(data, d.InputOffset()))
+	}
+	return explain(data, json.Unmarshal(data, v))
+}
+
+// keyError is a key that should not be there.
+type keyError struct {
+	offset int64
+	text   string
+}
+
+// Error says which.
+func (e *keyError) Error() string { return e.text }
+
+// checkKeys walks over the next JSON value and compares the keys of objects with the fields of structs. Values of other types it passes over;
+// decoding finds those that don't fit.
+func checkKeys(d *json.Decoder, t reflect.Type, place string) error {
+	token, err := d.Token()
+	if err != nil {
+		return err
+	}
+	delim, ok := token.(json.Delim)
+	switch {
+	case !ok:
+		return nil
+	case delim == '[':
+		for i := 0; d.More(); i++ {
+			if err := checkKeys(d, element(t), fmt.Sprintf("%s[%d]", place, i)); err != nil {
+				return err
+			}
+		}
+	default:
+		if err := checkObject(d, t, place); err != nil {
+			return err
+		}
+	}
+	_, err = d.Token() // what closes it
+	return err
+}
+
+func checkObject(d *json.Decoder, t reflect.Type, place string) error {
+	fields := fieldsOf(t)
+	var seen []string
+	for d.More() {
+		token, err := d.Token()
+		if err != nil {
+			return err
+		}
+		key := token.(string)
+		where := strings.TrimPrefix(place+"."+key, ".")
+		inner, known := fields[key]
+		switch {
+		case fields != nil && !known:
+			return &keyError{d.InputOffset(), fmt.Sprintf("unknown key %q%s%s", key, inPlace(place), nearestKey(key, fields))}
+		case slices.Contains(seen, key):
+			return &keyError{d.InputOffset(), fmt.Sprintf("the key %q%s is there twice", key, inPlace(place))}
+		}
+		seen = append(seen, key)
+		if err := checkKeys(d, inner, where); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func inPlace(place string) string {
+	if place == "" {
+		return ""
+	}
+	return " in " + place
+}
+
+// fieldsOf gives the keys of a struct with the types of their values; nil for what is no struct.
+func fieldsOf(t reflect.Type) map[string]reflect.Type {
+	if t == nil || t.Kind() != reflect.Struct || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		return nil
+	}
+	fields := map[string]reflect.Type{}
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		fields[name] = t.Field(i).Type
+	}
+	return fields
+}
+
+func element(t reflect.Type) reflect.Type {
+	if t == nil || t.Kind() != reflect.Slice {
+		return nil
+	}
+	return t.Elem()
+}
+
+func nearestKey(key string, fields map[string]reflect.Type) string {
+	var names []string
+	for name := range fields {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	if near := cli.Nearest(key, names); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return "; expected one of " + strings.Join(names, ", ")
+}
+
+// explain puts the line in front of an error, and says in plain words what was expected.
+func explain(data []byte, err error) error {
+	var (
+		syntax *json.SyntaxError
+		typ    *json.UnmarshalTypeError
+		key    *keyError
+	)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &key):
+		return fmt.Errorf("line %d: %w", lineAt(data, key.offset), err)
+	case errors.As(err, &syntax):
+		return fmt.Errorf("line %d: expected JSON: %w", lineAt(data, syntax.Offset), err)
+	case errors.As(err, &typ):
+		return fmt.Errorf("line %d: %s: expected a value of type %s, found a %s", lineAt(data, typ.Offset), typ.Field, typ.Type, typ.Value)
+	}
+	return fmt.Errorf("expected a JSON object: %w", err)
+}
+
+func lineAt(data []byte, offset int64) int {
+	return 1 + bytes.Count(data[:min(max(offset, 0), int64(len(data)))], []byte("\n"))
+}
