@@ -132,10 +132,11 @@ func (r *replica) step(m raft.Message, records []ledger.Record) {
 	}
 }
 
-// overloaded reports whether the syncer or the applier is too far behind to take more in.
+// overloaded reports whether the syncer or the applier is too far behind to take more in. An applier that has nothing to do holds nobody
+// up: what it waits for is a commit, and that may take the very entry that is to come (after a restart, say, a long log and no leader yet).
 func (r *replica) overloaded() bool {
 	behind := r.ledger.UnsyncedBytes() > r.opts.UnsyncedBytes
-	if r.opts.Factory != nil {
+	if r.opts.Factory != nil && r.applied.load() < r.applyLimit.load() {
 		behind = behind || uint64(r.ledger.End())-r.appliedEnd.load() > r.opts.UnappliedBytes
 	}
 	r.throttled.Store(behind)
