@@ -16,8 +16,8 @@ import (
 
 var (
 	crashSeed  = flag.Uint64("crash.seed", 1, "first seed of the crash tests")
-	crashSeeds = flag.Int("crash.seeds", 6, "number of seeds of the crash tests")
-	crashSteps = flag.Int("crash.steps", 60, "steps of a workload of the crash tests")
+	crashSeeds = flag.Int("crash.seeds", 5, "number of seeds of the crash tests")
+	crashSteps = flag.Int("crash.steps", 110, "steps of a workload of the crash tests")
 )
 
 // promise is what a ledger owes after a crash: what was durable, and how far what happened since may have taken it back.
