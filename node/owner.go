@@ -341,6 +341,9 @@ func (r *replica) append(entries []raft.Entry, records []ledger.Record, batch []
 
 // publish tells the other loops and the users how far the group is and who leads it.
 func (r *replica) publish(out *raft.Output) {
+	if !r.leading && out.Role == raft.Leader {
+		r.trim.proposed = r.trim.target // what an earlier leader proposed may be lost
+	}
 	r.leading = out.Role == raft.Leader
 	if s, changed := r.roles.publish(out.Role, out.Term, out.Leader, out.TermStart, raft.Index(r.applied.load())); changed {
 		r.announce(s)

@@ -191,13 +191,8 @@ func (s *Scenario) conflict() error {
 	old := s.Leader(kvGroup)
 	s.isolate(old)
 	for range 3 { // one flush after the other, so that the mark covers some of it
-		if err := s.until("a flush of what can't be committed", func() bool {
-			return old.node == nil || old.node.Group(kvGroup).Synced() == old.node.Group(kvGroup).Ledger().Last().Index
-		}); err != nil {
+		if err := s.appendTo(old); err != nil {
 			return err
-		}
-		if old.node != nil {
-			s.submit(old, kvGroup)
 		}
 	}
 	err := s.until("another leader", func() bool {
@@ -224,6 +219,23 @@ func (s *Scenario) conflict() error {
 		}
 	}
 	return err
+}
+
+// appendTo has a leader append and flush one entry, committed or not, unless it loses its power.
+func (s *Scenario) appendTo(x *Server) error {
+	if x.node == nil {
+		return nil
+	}
+	before := x.node.Group(kvGroup).Ledger().Last().Index
+	s.submit(x, kvGroup)
+	return s.until("the flush of an entry", func() bool {
+		if x.node == nil {
+			return true
+		}
+		g := x.node.Group(kvGroup)
+		last := g.Ledger().Last().Index
+		return last > before && g.Synced() == last || g.Role().Role != raft.Leader
+	})
 }
 
 // absence keeps a follower away until the others have trimmed what it would need.
