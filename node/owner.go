@@ -118,6 +118,9 @@ func (r *replica) takeMessages() {
 }
 
 func (r *replica) step(m raft.Message, records []ledger.Record) {
+	if len(records) > 0 {
+		r.takeOutput(nil, nil) // an entry of the core's own, from before, is not among the records
+	}
 	r.entries = r.entries[:0]
 	for i := range records {
 		rec := &records[i]
@@ -239,14 +242,22 @@ func (r *replica) propose(batch []*Pending) {
 		}
 		return
 	}
-	r.takeOutput(nil, batch)
+	if !r.takeOutput(nil, batch) { // the replica has stopped, and nothing of the batch has left it
+		for _, p := range batch {
+			p.complete(Proposed{}, r.failure.Load())
+		}
+	}
 }
 
 // takeOutput carries out what the core wants: cut, append, send, and tell the other loops. records are those that a peer sent, batch
-// the proposals that were just accepted; entries in the output come from one of them or from the core itself.
-func (r *replica) takeOutput(records []ledger.Record, batch []*Pending) {
-	if r.failed() || !r.core.HasOutput() {
-		return
+// the proposals that were just accepted; entries in the output come from one of them or from the core itself. It reports false, and nothing
+// has been sent, when the replica has stopped.
+func (r *replica) takeOutput(records []ledger.Record, batch []*Pending) bool {
+	if r.failed() {
+		return false
+	}
+	if !r.core.HasOutput() {
+		return true
 	}
 	out := r.core.Output()
 	r.seq = out.Seq
@@ -256,12 +267,12 @@ func (r *replica) takeOutput(records []ledger.Record, batch []*Pending) {
 	if out.Truncate != 0 {
 		r.truncate(out.Truncate)
 		if r.failed() {
-			return
+			return false
 		}
 	}
 	if err := r.append(out.Append, records, batch); err != nil {
 		r.fail(err)
-		return
+		return false
 	}
 	r.sendSynced = append(r.sendSynced, out.SendSynced...)
 	r.node.send(r, out.Send)
@@ -281,6 +292,7 @@ func (r *replica) takeOutput(records []ledger.Record, batch []*Pending) {
 	if out.Install != nil {
 		r.node.images.install(r, out.Install.Base)
 	}
+	return true
 }
 
 func (r *replica) truncate(from raft.Index) {
