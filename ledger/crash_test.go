@@ -197,7 +197,7 @@ func (c *crashRun) checkHard(l *Ledger, hs raft.HardState) error {
 }
 
 // lasts cuts the power on a recovered ledger, keeping nothing that was not flushed: all that recovery showed must be there. A truncated suffix
-// may reappear behind it.
+// may reappear behind it, and with it its term.
 func (c *crashRun) lasts(d *disk.Disk, tip Tip, hs raft.HardState) error {
 	o := c.opts
 	o.FS = d.Crash(disk.Cut{Keep: disk.Nothing})
@@ -207,7 +207,9 @@ func (c *crashRun) lasts(d *disk.Disk, tip Tip, hs raft.HardState) error {
 	}
 	defer l.Close()
 	found, err := l.tipAt(tip.ID.Index)
-	if err != nil || found != tip || l.Restart().State != hs {
+	again := l.Restart().State
+	raised := again == raft.HardState{Term: l.Last().Term} && again.Term > hs.Term
+	if err != nil || found != tip || again != hs && !raised {
 		return fmt.Errorf("recovery showed %v and %+v, after a power cut there is %v and %+v", tip.ID, hs, l.Tip().ID, l.Restart().State)
 	}
 	return nil
