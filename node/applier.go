@@ -19,6 +19,8 @@ type applyState struct {
 	entries []statemachine.Entry
 	results []statemachine.Result
 	done    []waiter
+	// term is that of the last entry whose callers were completed.
+	term raft.Term
 }
 
 // applier is the loop that carries committed and synced entries into machines and completes their callers. It never touches a core.
@@ -139,6 +141,21 @@ func (r *replica) completeBatch(last raft.Index) {
 		}
 	}
 	clear(s.done)
+	r.completeOvertaken(s.records[len(s.records)-1].ID.Term)
+}
+
+// completeOvertaken completes the proposals behind the last applied entry, of the term given, that can't be committed any more.
+func (r *replica) completeOvertaken(term raft.Term) {
+	s := &r.apply
+	if term == s.term {
+		return
+	}
+	s.term = term
+	s.done = r.waiting.overtaken(term, s.done[:0])
+	for _, w := range s.done {
+		w.pending.complete(Proposed{}, &raft.NotLeaderError{Leader: r.roles.load().Leader})
+	}
+	clear(s.done)
 }
 
 // completeLog is what applying means in a group without a machine: its callers learn that their entries are committed.
@@ -161,5 +178,8 @@ func (r *replica) completeLog(limit raft.Index) error {
 		}
 	}
 	clear(s.done)
+	if term, err := r.ledger.TermAt(limit); err == nil { // else an image is taking the log's place
+		r.completeOvertaken(term)
+	}
 	return nil
 }

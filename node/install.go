@@ -105,6 +105,7 @@ func (r *replica) takeSwap() {
 	for _, w := range r.waiting.upTo(next.base.ID.Index, nil) {
 		w.pending.complete(Proposed{}, uncertain(errReplaced))
 	}
+	r.completeOvertaken(next.base.ID.Term)
 	r.readWaiting.upTo(next.base.ID.Index)
 	r.tell(func(r *replica) { r.installed(next.base) })
 }

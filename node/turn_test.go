@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"github.com/ledgerkv/ledgerkv/ledger"
 	"github.com/ledgerkv/ledgerkv/node/transport"
 	"github.com/ledgerkv/ledgerkv/raft"
+	"github.com/ledgerkv/ledgerkv/statemachine"
 )
 
 // handClock is time that a test moves. wall is called for each batch that is appended: in the middle of an owner's turn.
@@ -118,7 +120,89 @@ func (h *handNode) submit(body string) *Pending {
 	return p
 }
 
+// appended is what a leader of a term sends to have entries of these kinds follow entry prev of the log, with what it has committed.
+func (h *handNode) appended(term raft.Term, prev, commit raft.Index, kinds ...raft.Kind) (raft.Message, []ledger.Record) {
+	h.t.Helper()
+	at, err := h.r.ledger.BaseAt(prev)
+	require.NoError(h.t, err)
+	m := raft.Message{Type: raft.MsgAppend, From: "n3", Term: term, Prev: at.ID, Last: at.ID, Commit: commit}
+	var records []ledger.Record
+	for _, kind := range kinds {
+		m.Last = raft.EntryID{Index: m.Last.Index + 1, Term: term}
+		raw := ledger.AppendRecord(nil, &ledger.Record{ID: m.Last, Kind: kind, Time: at.LogTime, Position: at.Position, PrevChecksum: at.Checksum})
+		record, n, err := ledger.DecodeRecord(raw)
+		require.NoError(h.t, err)
+		at.Position, at.Checksum = at.Position+raft.Position(n), record.Checksum
+		records = append(records, record)
+	}
+	return m, records
+}
+
 func handLog() GroupOptions { return GroupOptions{ID: 1, Name: "log", SegmentSize: 1 << 16} }
+
+func handStore() GroupOptions {
+	return GroupOptions{ID: 1, Name: "kv", Factory: counters{}, SegmentSize: 1 << 16}
+}
+
+// counter is a machine in memory that counts entries.
+type counter struct {
+	n       uint64
+	applied statemachine.Index
+	closed  bool
+}
+
+func (c *counter) Apply(entries []statemachine.Entry, applied statemachine.Index, results []statemachine.Result) error {
+	c.n, c.applied = c.n+uint64(len(entries)), applied
+	return nil
+}
+func (c *counter) Applied() statemachine.Index { return c.applied }
+func (c *counter) Durable() statemachine.Index { return 0 }
+func (c *counter) Flush() error                { return nil }
+func (c *counter) Image() (statemachine.Image, error) {
+	return &counterImage{at: c.applied, chunk: binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(c.applied)), c.n)}, nil
+}
+func (c *counter) Restore(chunks statemachine.ChunkSource) error {
+	b, err := chunks.Next()
+	if err != nil {
+		return err
+	}
+	c.applied, c.n = statemachine.Index(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint64(b[8:])
+	if _, err = chunks.Next(); err == io.EOF {
+		return nil
+	}
+	return errors.Join(errors.New("expected one chunk"), err)
+}
+func (c *counter) Close() error {
+	c.closed = true
+	return nil
+}
+
+type counterImage struct {
+	at    statemachine.Index
+	chunk []byte
+}
+
+func (i *counterImage) Applied() statemachine.Index { return i.at }
+func (i *counterImage) Close() error                { return nil }
+func (i *counterImage) Next() (chunk []byte, err error) {
+	if chunk, i.chunk = i.chunk, nil; chunk == nil {
+		err = io.EOF
+	}
+	return chunk, err
+}
+
+// counters opens counters, and notes them when opened is set.
+type counters struct{ opened *[]*counter }
+
+func (f counters) Open(statemachine.Place) (statemachine.Machine, error) {
+	c := &counter{}
+	if f.opened != nil {
+		*f.opened = append(*f.opened, c)
+	}
+	return c, nil
+}
+func (counters) Drop(statemachine.Place) error           { return nil }
+func (counters) Epochs(uint64, string) ([]uint64, error) { return nil, nil }
 
 // A node that was stopped for a while finds in its inbox the vote that makes it leader and, behind it, what the leader of a later
 // term has sent meanwhile, which doesn't fit its log.
@@ -148,4 +232,36 @@ func TestProposalsInHandAreAnswered(t *testing.T) {
 	require.True(t, known)
 	var failed *FailedError
 	require.ErrorAs(t, err, &failed)
+}
+
+// What a leader appended in vain is known to be lost as soon as an entry of a later term is committed below it, even if no entry ever takes
+// its place.
+func TestOvertakenProposalsAreAnswered(t *testing.T) {
+	for _, g := range []GroupOptions{handLog(), handStore()} {
+		t.Run(g.Name, func(t *testing.T) {
+			h := newHandNode(t, 3, g)
+			h.lead()
+			first, second, third := h.submit("2"), h.submit("3"), h.submit("4")
+			h.settle()
+			require.Equal(t, raft.Index(4), h.r.ledger.Last().Index)
+			m, records := h.appended(2, 2, 2, raft.KindEmpty)
+			h.say(m, records...)
+			h.settle()
+			out, known, err := first.Poll()
+			require.True(t, known && err == nil, "the later leader has it")
+			require.Equal(t, Index(2), out.Index)
+			_, known, _ = second.Poll()
+			require.False(t, known, "the later leader's entry is not committed yet")
+
+			h.say(raft.Message{Type: raft.MsgHeartbeat, From: "n3", Term: 2, Commit: 3})
+			h.settle()
+			for _, p := range []*Pending{second, third} {
+				_, known, err = p.Poll()
+				require.True(t, known)
+				var notLeader *NotLeaderError
+				require.ErrorAs(t, err, &notLeader)
+				require.Equal(t, NodeID("n3"), notLeader.Leader)
+			}
+		})
+	}
 }

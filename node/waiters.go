@@ -7,9 +7,9 @@ import (
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
-// waiters are the proposals of this replica that have an index and wait for its fate. They are keyed by (index, term): whether another
-// leader's entry took the place is known only when that index is applied, for a truncated entry may live on elsewhere and still be
-// committed.
+// waiters are the proposals of this replica that have an index and wait for its fate. They are keyed by (index, term): that an entry is
+// lost is known only when one of a later term is committed at its index or below it, for a truncated entry may live on elsewhere and still
+// be committed.
 type waiters struct {
 	mu     sync.Mutex
 	closed error
@@ -87,6 +87,24 @@ func (w *waiters) upTo(last raft.Index, buf []waiter) []waiter {
 		w.queue = append(w.queue[:0], w.queue[w.head:]...)
 		w.head = 0
 	}
+	return buf
+}
+
+// overtaken removes and returns the waiters of terms below that of an entry that is committed, appended to buf. REQUIRES: those up to that
+// entry were taken. Terms rise along every log, so no log that holds the entry can hold theirs behind it.
+func (w *waiters) overtaken(term raft.Term, buf []waiter) []waiter {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	kept := w.queue[:w.head]
+	for _, x := range w.queue[w.head:] {
+		if x.at.Term < term {
+			buf = append(buf, x)
+		} else {
+			kept = append(kept, x)
+		}
+	}
+	clear(w.queue[len(kept):])
+	w.queue = kept
 	return buf
 }
 
