@@ -61,9 +61,15 @@ func (g *Group) Submit(body []byte, crc uint32) (*Pending, error) {
 	return p, nil
 }
 
+// usable says why nothing can be asked of the replica.
 func (g *Group) usable() error {
 	if f := g.r.failure.Load(); f != nil {
 		return f
+	}
+	select {
+	case <-g.r.node.stop:
+		return ErrClosed
+	default:
 	}
 	if !g.r.node.running.Load() {
 		return ErrNotAdmitted
@@ -139,10 +145,10 @@ func (g *Group) Machine() statemachine.Machine {
 // Role is what this replica is at the moment. AwaitRole blocks until the state's Seq is above after.
 func (g *Group) Role() RoleState { return g.r.roles.load() }
 
-// AwaitRole blocks until the role state's Seq is above after, or ctx is done. A caller that passes the Seq it saw last misses no
-// present state; states that were over before it looked are skipped.
+// AwaitRole blocks until the role state's Seq is above after, or ctx is done, or, with ErrClosed, the node is closed. A caller that passes
+// the Seq it saw last misses no present state; states that were over before it looked are skipped.
 func (g *Group) AwaitRole(ctx context.Context, after uint64) (RoleState, error) {
-	return g.r.roles.await(ctx, after)
+	return g.r.roles.await(ctx, g.r.node.stop, after)
 }
 
 // Ledger is the replica's log, for readers. Entries above Committed may still disappear.
@@ -161,16 +167,27 @@ func (g *Group) ask(ctx context.Context, f func(r *replica) error) error {
 	if err := g.usable(); err != nil {
 		return err
 	}
-	answer := make(chan error, 1)
-	g.r.tell(func(r *replica) { answer <- f(r) })
 	select {
-	case err := <-answer:
+	case err := <-g.r.question(f):
 		return err
 	case <-g.r.node.stop:
 		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// question has the owner run f and gives its answer, or why the replica has stopped before. Any goroutine.
+func (r *replica) question(f func(r *replica) error) <-chan error {
+	answer := make(chan error, 1)
+	r.tell(func(r *replica) {
+		if failure := r.failure.Load(); failure != nil {
+			answer <- failure
+			return
+		}
+		answer <- f(r)
+	})
+	return answer
 }
 
 // Transfer hands leadership to another voter and blocks until this replica sees a new leader, or ctx is done. Proposals are refused

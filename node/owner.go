@@ -67,12 +67,11 @@ func (o *owner) tick(r *replica, now raft.Monotonic) {
 func (r *replica) turn(now raft.Monotonic) (more bool) {
 	if r.failed() {
 		r.abandonReads()
+		r.takeEvents() // somebody may wait for an answer
 		return false
 	}
 	r.takeProgress()
-	for _, f := range r.control.take() {
-		f(r)
-	}
+	r.takeEvents()
 	r.takeMessages()
 	r.takeReads()
 	more = r.takeProposals()
@@ -94,6 +93,13 @@ func (r *replica) takeProgress() {
 	}
 	// An image that is being installed raises applied before the core knows of it.
 	r.core.Applied(raft.Index(min(r.applied.load(), r.commit.load())))
+}
+
+// takeEvents runs what the other loops and callers have asked for.
+func (r *replica) takeEvents() {
+	for _, f := range r.control.take() {
+		f(r)
+	}
 }
 
 // takeMessages steps the core through what peers said.

@@ -36,13 +36,18 @@ func (r *roles) load() RoleState {
 	return r.state
 }
 
-// publish sets role, term and leader. Owner.
+// publish sets role, term and leader, unless the replica has stopped. applied may have been overtaken by the applier, so it makes a leader
+// ready and never takes that back. Owner.
 func (r *roles) publish(role raft.Role, term raft.Term, leader raft.NodeID, termStart, applied raft.Index) (RoleState, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := RoleState{Role: role, Term: term, Leader: leader, Err: r.state.Err}
+	if r.state.Err != nil {
+		return r.state, false
+	}
+	s := RoleState{Role: role, Term: term, Leader: leader}
 	r.termStart = termStart
-	s.Ready = role == raft.Leader && termStart != 0 && applied >= termStart
+	ready := r.state.Ready && r.state.Term == term || termStart != 0 && applied >= termStart
+	s.Ready = role == raft.Leader && ready
 	if s.Role == r.state.Role && s.Term == r.state.Term && s.Leader == r.state.Leader && s.Ready == r.state.Ready {
 		return r.state, false
 	}
@@ -76,8 +81,8 @@ func (r *roles) set(s RoleState) RoleState {
 	return s
 }
 
-// await blocks until the state's Seq is above after.
-func (r *roles) await(ctx context.Context, after uint64) (RoleState, error) {
+// await blocks until the state's Seq is above after, or stop is closed.
+func (r *roles) await(ctx context.Context, stop <-chan struct{}, after uint64) (RoleState, error) {
 	for {
 		r.mu.Lock()
 		s, changed := r.state, r.changed
@@ -87,6 +92,8 @@ func (r *roles) await(ctx context.Context, after uint64) (RoleState, error) {
 		}
 		select {
 		case <-changed:
+		case <-stop:
+			return s, ErrClosed
 		case <-ctx.Done():
 			return s, ctx.Err()
 		}
