@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -51,15 +52,30 @@ func (o *owner) turn() (more bool) {
 // retentionTicks is how often a log-only group looks whether its head may go.
 const retentionTicks = 16
 
+// quietTicks without an append are when a ledger counts as idle and its mark is brought up to date.
+const quietTicks = 100
+
 func (o *owner) tick(r *replica, now raft.Monotonic) {
 	if r.failed() {
 		return
 	}
 	r.core.Tick(now)
+	if r.quiet++; r.quiet == quietTicks {
+		r.units.push(unit{job: r.settle})
+		r.node.syncer.work.add(r)
+	}
 	if r.opts.Factory == nil && o.ticks%retentionTicks == 0 {
 		r.proposeTrim()
 	}
 	r.turn(now)
+}
+
+// settle brings the mark of an idle ledger up to date. That it lags costs a longer recovery and nothing else, so a full disk may wait. Syncer.
+func (r *replica) settle() error {
+	if err := r.ledger.Idle(); !errors.Is(err, ledger.ErrNoSpace) {
+		return err
+	}
+	return nil
 }
 
 // turn takes in what is there for one group (progress of the other loops, events, messages, reads, proposals) and hands out what
@@ -378,6 +394,9 @@ func (r *replica) handOver() {
 	}
 	write, any := r.ledger.Cut(r.hardState)
 	r.hardState = nil
+	if any {
+		r.quiet = 0
+	}
 	if any || len(r.sendSynced) > 0 {
 		r.unsynced = append(r.unsynced, unsyncedOutput{r.seq, r.ledger.Last().Index})
 		r.units.push(unit{seq: r.seq, write: write, dirty: any, messages: r.sendSynced})

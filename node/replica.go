@@ -61,6 +61,7 @@ type replica struct {
 	trims       []committedTrim
 	trim        trimState
 	leading     bool
+	quiet       int          // ticks since the last append
 	entries     []raft.Entry // scratch
 	batch       []waiter     // scratch
 
