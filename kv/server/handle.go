@@ -65,14 +65,10 @@ func (h handler) carryOut(ctx context.Context, call *rpc.Call) (any, error) {
 	return h.storeVerb(ctx, g, call)
 }
 
-// leaderWait is how long a request waits for a leader. An election takes less on a quiet network; a node that knows no leader for longer
-// may be cut off, and its client does better to ask another one.
-const leaderWait = time.Second
-
 // awaitLeader blocks while no leader is known, for a moment. It fails with *node.NotLeaderError when another replica leads, or
 // none.
 func (h handler) awaitLeader(ctx context.Context, g *served) error {
-	wait, cancel := context.WithTimeout(ctx, leaderWait)
+	wait, cancel := context.WithTimeout(ctx, h.opts.LeaderWait)
 	defer cancel()
 	for {
 		role := g.Group.Group.Role()

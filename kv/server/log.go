@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
 	"github.com/ledgerkv/ledgerkv/ledger"
@@ -73,8 +72,6 @@ const (
 	// followBytes is about how much a part holds unless the client says otherwise, maxFollowBytes the most that it may ask for.
 	followBytes    = 256 << 10
 	maxFollowBytes = 4 << 20
-	// followQuiet is after how long an empty part says that the node still lives: well below the 5 s that clients count on.
-	followQuiet = 2 * time.Second
 )
 
 // follow sends the log's committed entries from an index on, and then those that come, until the client has enough.
@@ -102,7 +99,7 @@ func (h handler) follow(ctx context.Context, g *served, call *rpc.Call) error {
 			return err
 		}
 		if errors.Is(err, io.EOF) {
-			grown, err := g.progress.await(ctx, h.ctx, end, followQuiet)
+			grown, err := g.progress.await(ctx, h.ctx, end, h.opts.QuietInterval)
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/ledgerkv/ledgerkv/kv"
 	"github.com/ledgerkv/ledgerkv/node"
@@ -44,6 +45,12 @@ type Options struct {
 	// Dir and Version are told to who asks for the status.
 	Dir     string
 	Version string
+	// LeaderWait is how long a request waits for a leader. Default 1 s: an election takes less on a quiet network, and a client that asked a
+	// node that is cut off does better to ask another one.
+	LeaderWait time.Duration
+	// QuietInterval is after how long a followed log that does not grow gets an empty part, so that the client sees that the node lives.
+	// Default 2 s; clients count on 5 s.
+	QuietInterval time.Duration
 	// Metrics counts what happens. Give it the Metrics whose Hooks the node was opened with. Default: one of its own.
 	Metrics *Metrics
 	// Logger gets what happens to connections. Default: slog.Default().
@@ -56,6 +63,9 @@ func (o Options) Validate() error {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("server: "+format, args...)) }
 	if o.Node == nil {
 		fault("Options.Node is required")
+	}
+	if o.LeaderWait < 0 || o.QuietInterval < 0 {
+		fault("expected no negative LeaderWait or QuietInterval, found %v and %v", o.LeaderWait, o.QuietInterval)
 	}
 	seen := map[string]bool{}
 	for _, g := range o.Groups {
@@ -75,6 +85,12 @@ func (o Options) Validate() error {
 func (o *Options) setDefaults() {
 	if o.Cluster == "" {
 		o.Cluster = "ledgerkv"
+	}
+	if o.LeaderWait == 0 {
+		o.LeaderWait = time.Second
+	}
+	if o.QuietInterval == 0 {
+		o.QuietInterval = 2 * time.Second
 	}
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics()

@@ -1,11 +1,18 @@
 package cli
 
+import "strings"
+
 // Nearest gives the candidate that name is most likely a slip of, or "" when none is near: at most a third of its letters, and one at
-// least, are missing, added, changed or swapped with a neighbour. Of equally near ones the first is given.
+// least, are missing, added, changed or swapped with a neighbour. Upper and lower case are the same, and a single
+// letter is near to nothing. Of equally near ones the first is given.
 func Nearest(name string, candidates []string) string {
-	best, least := "", max(1, len([]rune(name))/3)+1
+	letters := len([]rune(name))
+	if letters < 2 {
+		return ""
+	}
+	best, least := "", max(1, letters/3)+1
 	for _, c := range candidates {
-		if d := distance([]rune(name), []rune(c)); d < least {
+		if d := distance([]rune(strings.ToLower(name)), []rune(strings.ToLower(c))); d < least {
 			best, least = c, d
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"strings"
@@ -138,6 +139,8 @@ func explain(data []byte, err error) error {
 		return fmt.Errorf("line %d: %w", lineAt(data, key.offset), err)
 	case errors.As(err, &syntax):
 		return fmt.Errorf("line %d: expected JSON: %w", lineAt(data, syntax.Offset), err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("line %d: expected a JSON object, found an end too early", lineAt(data, int64(len(data))))
 	case errors.As(err, &typ):
 		return fmt.Errorf("line %d: %s: expected a value of type %s, found a %s", lineAt(data, typ.Offset), typ.Field, typ.Type, typ.Value)
 	}

@@ -49,7 +49,10 @@ func Parse(r io.Reader) (model.Txn, error) {
 	if empty {
 		return model.Txn{}, fmt.Errorf("the transaction is empty: expected lines that begin with if, then or else")
 	}
-	return txn, txn.Validate()
+	if err := txn.Validate(); err != nil {
+		return model.Txn{}, err
+	}
+	return txn, nil
 }
 
 // add adds a line's condition or operation.
