@@ -14,7 +14,7 @@
 //
 // What they share is the index: where the log begins and ends, which entry is where, and the tail in memory. A mutex guards it,
 // which nobody holds while touching a file. The provisioner's own lock is held across its file work; only the syncer
-// ever waits for it, when it has outrun the provisioner or resets the ledger.
+// ever waits for it, when it has outrun the provisioner, resets the ledger, or trims it on a full device.
 //
 // # What is durable when
 //

@@ -84,7 +84,7 @@ func (l *Ledger) ensureSpace(end raft.Position) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for uint64(end) > p.end.Load() {
-		l.sync.inline++
+		l.sync.inline.Add(1)
 		if err := l.grow(uint64(end)); err != nil {
 			var full *NoSpaceError
 			if errors.As(err, &full) {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"github.com/ledgerkv/ledgerkv/internal/fs"
 	"github.com/ledgerkv/ledgerkv/raft"
@@ -28,8 +29,8 @@ type syncer struct {
 	// bufs and sector are used again by each write.
 	bufs   [][]byte
 	sector [sectorSize]byte
-	// inline counts the writes that found no space prepared.
-	inline uint64
+	// inline counts the chunks that a write found missing and prepared itself; others read it.
+	inline atomic.Uint64
 }
 
 // writeFile is a segment file open for writing.
@@ -188,8 +189,8 @@ func (l *Ledger) Idle() error {
 	return nil
 }
 
-// InlineProvisions is how often a Write found no space prepared and had to prepare it itself. Syncer.
-func (l *Ledger) InlineProvisions() uint64 { return l.sync.inline }
+// InlineProvisions is how many chunks of space a Write found missing and had to prepare itself. Any goroutine.
+func (l *Ledger) InlineProvisions() uint64 { return l.sync.inline.Load() }
 
 func (s *syncer) close() error {
 	var errs []error
