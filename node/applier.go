@@ -58,6 +58,9 @@ func (r *replica) applyTurn() (more bool) {
 	}
 	limit, applied := raft.Index(r.applyLimit.load()), raft.Index(r.applied.load())
 	if limit <= applied {
+		if r.images.wanted.Load() {
+			r.considerImage()
+		}
 		return false
 	}
 	var err error
@@ -65,6 +68,10 @@ func (r *replica) applyTurn() (more bool) {
 		err = r.completeLog(limit)
 	} else {
 		limit, err = r.applyBatch(limit)
+	}
+	var compacted *ledger.CompactedError
+	if errors.As(err, &compacted) && r.images.installing.Load() {
+		return false // the log has just been replaced, and the machine that goes with the new one is on its way
 	}
 	if err != nil {
 		r.fail(err)

@@ -20,6 +20,8 @@ type imageState struct {
 	current atomic.Pointer[current]
 	// making: an image is being written. wanted: one is needed though none is due.
 	making, wanted atomic.Bool
+	// installing: an image is being installed. The owner sets it, whoever ends the installation takes it back.
+	installing atomic.Bool
 	// sending is the lowest index of the images on their way to peers, 0 when there is none. Images loop.
 	sending atomic.Uint64
 	// swap is an installed image that waits for the applier to take it over.
@@ -275,6 +277,7 @@ func (m *images) finish(k *making) error {
 		r.log.Warn("removing old images", "err", err)
 	}
 	r.noteImage(meta.Base)
+	r.images.wanted.Store(false)
 	r.tell(func(r *replica) {
 		r.removeHead()
 		r.proposeTrim()
@@ -302,7 +305,7 @@ func (r *replica) considerImage() {
 	}
 	applied := r.applied.load()
 	due := applied-s.lastIndex.Load() >= r.opts.ImageEveryEntries || r.appliedEnd.load()-s.lastEnd.Load() >= r.opts.ImageEveryBytes
-	if !due && !s.wanted.Load() || applied == s.lastIndex.Load() {
+	if wanted := s.wanted.Load() && applied > 0; !wanted && (!due || applied == s.lastIndex.Load()) {
 		return
 	}
 	s.wanted.Store(false)

@@ -3,6 +3,8 @@ package node
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/ledgerkv/ledgerkv/ledger"
 	"github.com/ledgerkv/ledgerkv/raft"
@@ -21,12 +23,46 @@ type swap struct {
 	old     statemachine.Place
 }
 
+// openMachines are a replica's machines that are open: the one in force and, during an installation, the one that it replaces or that is to
+// replace it. However far that has come, closing the replica closes them all.
+type openMachines struct {
+	mu   sync.Mutex
+	open []statemachine.Machine
+}
+
+func (o *openMachines) add(m statemachine.Machine) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.open = append(o.open, m)
+}
+
+func (o *openMachines) close(m statemachine.Machine) error {
+	o.mu.Lock()
+	o.open = slices.DeleteFunc(o.open, func(x statemachine.Machine) bool { return x == m })
+	o.mu.Unlock()
+	return m.Close()
+}
+
+func (o *openMachines) closeAll() error {
+	o.mu.Lock()
+	open := o.open
+	o.open = nil
+	o.mu.Unlock()
+	var errs []error
+	for _, m := range open {
+		errs = append(errs, m.Close())
+	}
+	return errors.Join(errs...)
+}
+
 // install begins to replace the log and the machine of a group. Owner.
 func (m *images) install(r *replica, base raft.Base) {
+	r.images.installing.Store(true)
 	m.post(func() {
 		reset, next, err := m.prepare(r, base)
 		if err != nil {
 			r.log.Error("an image could not be installed; the log and the machine stay as they were", "image", base.ID, "err", err)
+			r.images.installing.Store(false)
 			r.tell(func(r *replica) { r.core.Installed(base, false) })
 			return
 		}
@@ -44,10 +80,11 @@ func (m *images) prepare(r *replica, base raft.Base) (*ledger.Reset, *swap, erro
 			return nil, nil, err
 		}
 		next.machine = machine
+		r.machines.add(machine)
 	}
 	reset, err := r.ledger.PrepareReset(base)
 	if err != nil && next.machine != nil {
-		err = errors.Join(err, next.machine.Close())
+		err = errors.Join(err, r.machines.close(next.machine))
 	}
 	return reset, next, err
 }
@@ -95,11 +132,13 @@ func (r *replica) takeSwap() {
 	}
 	if next.machine != nil {
 		old := r.apply.machine
+		_ = r.apply.reader.Close() // gives files back that are no longer part of the log
 		r.apply.machine, r.apply.reader = next.machine, r.ledger.Reader(next.base.ID.Index+1)
 		r.images.current.Store(&current{next.machine})
 		r.noteImage(next.base)
 		r.node.images.post(func() { r.node.images.retire(r, old, next.old) })
 	}
+	r.images.installing.Store(false)
 	r.applied.raise(uint64(next.base.ID.Index))
 	r.appliedEnd.raise(uint64(next.base.Position))
 	for _, w := range r.waiting.upTo(next.base.ID.Index, nil) {
@@ -121,7 +160,7 @@ func (m *images) retire(r *replica, old statemachine.Machine, place statemachine
 			break
 		}
 	}
-	if err := errors.Join(old.Close(), r.opts.Factory.Drop(place)); err != nil {
+	if err := errors.Join(r.machines.close(old), r.opts.Factory.Drop(place)); err != nil {
 		r.log.Warn("removing the machine that an image has replaced", "err", err)
 	}
 }

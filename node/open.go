@@ -66,7 +66,7 @@ func (n *Node) openReplica(opts GroupOptions) (*replica, error) {
 		return nil, errors.Join(err, r.ledger.Close())
 	}
 	if err := r.openCore(); err != nil {
-		return nil, errors.Join(err, r.closeMachine(), r.ledger.Close())
+		return nil, errors.Join(err, r.machines.closeAll(), r.ledger.Close())
 	}
 	return r, nil
 }
@@ -111,6 +111,7 @@ func (r *replica) openMachine(dir string) error {
 	r.appliedEnd.raise(uint64(at.Position))
 	r.images.current.Store(&current{machine})
 	r.apply.machine, r.apply.reader = machine, r.ledger.Reader(applied+1)
+	r.machines.add(machine)
 	for _, meta := range r.fittingImages() {
 		if meta.Base.ID.Index <= applied {
 			r.noteImage(meta.Base)
@@ -207,13 +208,6 @@ func (r *replica) openCore() error {
 	return nil
 }
 
-func (r *replica) closeMachine() error {
-	if r.apply.machine == nil {
-		return nil
-	}
-	return r.apply.machine.Close()
-}
-
 // close makes the replica durable as far as it can and gives its files back. Every loop has ended.
 func (r *replica) close() error {
 	var errs []error
@@ -223,5 +217,8 @@ func (r *replica) close() error {
 			errs = append(errs, r.apply.machine.Flush())
 		}
 	}
-	return errors.Join(append(errs, r.closeMachine(), r.ledger.Close())...)
+	if r.apply.reader != nil {
+		errs = append(errs, r.apply.reader.Close())
+	}
+	return errors.Join(append(errs, r.machines.closeAll(), r.ledger.Close())...)
 }

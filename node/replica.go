@@ -65,8 +65,9 @@ type replica struct {
 	entries     []raft.Entry // scratch
 	batch       []waiter     // scratch
 
-	apply  applyState
-	images imageState
+	apply    applyState
+	images   imageState
+	machines openMachines
 }
 
 // unsyncedOutput says what the log's end was when the output seq was handed to the syncer.

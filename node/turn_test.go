@@ -42,13 +42,21 @@ type handNode struct {
 	r     *replica
 }
 
+// mute takes what is sent and brings nothing.
+type mute struct{ transport.Transport }
+
+func (mute) Start(transport.Hello, transport.Handler) error             { return nil }
+func (mute) SetPeers(map[raft.NodeID]string)                            {}
+func (mute) Send(raft.NodeID, transport.Class, []transport.Frame) error { return nil }
+func (mute) Close() error                                               { return nil }
+
 func newHandNode(t *testing.T, size int, g GroupOptions) *handNode {
 	h := &handNode{t: t, disk: disk.New(1), clock: &handClock{}}
 	var peers []Peer
 	for _, id := range []NodeID{"n1", "n2", "n3"}[:size] {
 		peers = append(peers, Peer{ID: id, Address: "memory:" + string(id)})
 	}
-	n, err := Open(Options{Dir: "data", ID: "n1", Peers: peers, Transport: transport.NewManualNetwork(1).Transport("n1"), FS: h.disk, Clock: h.clock,
+	n, err := Open(Options{Dir: "data", ID: "n1", Peers: peers, Transport: mute{}, FS: h.disk, Clock: h.clock,
 		Owners: 1, Seed: 1, Manual: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	require.NoError(t, err)
 	t.Cleanup(func() { n.Close() })
