@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -199,7 +200,9 @@ func (h *health) pause() {
 
 // Infof, Errorf and Fatalf make health Pebble's logger.
 func (h *health) Infof(format string, args ...any) {
-	h.logger.Debug(fmt.Sprintf(format, args...), "dir", h.dir)
+	if h.logger.Enabled(context.Background(), slog.LevelDebug) {
+		h.logger.Debug(fmt.Sprintf(format, args...), "dir", h.dir)
+	}
 }
 
 // Errorf logs an error that Pebble also returns or reports by an event.
