@@ -1,0 +1,244 @@
+package chaos
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ledgerkv/ledgerkv/client"
+	"github.com/ledgerkv/ledgerkv/internal/fs"
+	"github.com/ledgerkv/ledgerkv/ledger"
+	"github.com/ledgerkv/ledgerkv/raft"
+)
+
+var (
+	kills   = flag.Int("chaos.kills", 2, "how many times TestKillLeader kills the leader")
+	writers = flag.Int("chaos.writers", 8, "how many writers each group has")
+	program string
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "ledgerkv-chaos-")
+	if err != nil {
+		panic(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	if program, err = Build(ctx, dir); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func start(t *testing.T, engine string) (*Cluster, context.Context) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute+time.Duration(*kills)*30*time.Second)
+	t.Cleanup(cancel)
+	c, err := NewCluster(program, t.TempDir(), engine)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		c.Close() // what still runs is killed
+		for _, p := range c.nodes {
+			if log, err := os.ReadFile(p.Dir + ".log"); err == nil && t.Failed() {
+				t.Logf("%s wrote:\n%s", p.ID, log[max(0, len(log)-8192):])
+			}
+		}
+	})
+	require.NoError(t, c.StartAll())
+	for _, group := range []string{storeGroup, logGroup} {
+		_, err := c.Leader(ctx, group)
+		require.NoError(t, err)
+	}
+	return c, ctx
+}
+
+// TestKillLeader kills the leader, of the store and of the log in turn, again and again under load, and in the end all nodes at once. Nothing
+// that was acknowledged may be missing anywhere.
+func TestKillLeader(t *testing.T) {
+	for _, engine := range []string{"btree", "pebble"} {
+		t.Run(engine, func(t *testing.T) {
+			c, ctx := start(t, engine)
+			w := StartWriter(c.client, *writers)
+			require.NoError(t, w.Await(ctx, 50))
+			for i := range *kills {
+				leader, err := c.Leader(ctx, []string{storeGroup, logGroup}[i%2])
+				require.NoError(t, err)
+				require.NoError(t, leader.Kill())
+				require.NoError(t, w.Await(ctx, 50))
+				require.NoError(t, leader.Start())
+				require.NoError(t, w.Await(ctx, 50))
+			}
+			t.Logf("%d kills of a leader: %v acknowledged, longest time without an acknowledgement %v, errors %v", *kills, w.acked, w.longest, w.errs)
+			for _, group := range []string{storeGroup, logGroup} {
+				require.Less(t, w.longest[group], 2*time.Second, "the longest time without an acknowledgement from %s", group)
+			}
+
+			w.Pause()
+			for _, p := range c.nodes {
+				require.NoError(t, p.Signal(syscall.SIGKILL))
+			}
+			for _, p := range c.nodes {
+				p.Kill() // it is dead; this reaps it
+			}
+			require.NoError(t, c.StartAll())
+			require.NoError(t, w.Await(ctx, 50))
+			w.Stop()
+			require.NoError(t, c.Converged(ctx))
+			require.NoError(t, w.Check(ctx, c))
+			for _, p := range c.nodes {
+				require.NoError(t, p.Stop())
+			}
+			equalLedgers(t, c)
+		})
+	}
+}
+
+// equalLedgers demands sound ledgers on disk, with the same bytes at the same positions over the range that all have.
+func equalLedgers(t *testing.T, c *Cluster) {
+	t.Helper()
+	for group := range 2 {
+		var inspections []*ledger.Inspection
+		last, first := raft.Index(0), raft.Index(0)
+		for i, p := range c.nodes {
+			in, err := ledger.Inspect(fs.OS, filepath.Join(p.Dir, "groups", fmt.Sprintf("%016x", group+1)))
+			require.NoError(t, err)
+			d, err := in.DigestAt(0)
+			require.NoError(t, err, "ledger of %s", p.ID)
+			if i == 0 || d.Last.Index < last {
+				last = d.Last.Index
+			}
+			first = max(first, in.Base.ID.Index+1)
+			inspections = append(inspections, in)
+		}
+		var want map[raft.Index]string
+		for i, in := range inspections {
+			have := map[raft.Index]string{}
+			_, faults, err := in.Walk(func(r ledger.Record) error {
+				if r.ID.Index >= first && r.ID.Index <= last {
+					have[r.ID.Index] = strconv.FormatUint(uint64(r.Position), 10) + ":" + string(r.Raw)
+				}
+				return nil
+			})
+			require.NoError(t, err)
+			require.Empty(t, faults)
+			require.NotEmpty(t, have)
+			if i == 0 {
+				want = have
+			}
+			require.True(t, equalMaps(want, have), "group %d: the ledger of %s differs from that of %s", group+1, c.nodes[i].ID, c.nodes[0].ID)
+		}
+	}
+}
+
+func equalMaps(a, b map[raft.Index]string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i, x := range a {
+		if b[i] != x {
+			return false
+		}
+	}
+	return true
+}
+
+// TestStopLeader stops the leader for 5 s with SIGSTOP and lets it go on. The cluster moves on meanwhile, and a reader that asks the
+// stopped node first never sees less than what was acknowledged before it asked.
+func TestStopLeader(t *testing.T) {
+	c, ctx := start(t, "btree")
+	leader, err := c.Leader(ctx, storeGroup)
+	require.NoError(t, err)
+	key := []byte("counter")
+	_, err = c.client.Put(ctx, key, []byte("0"))
+	require.NoError(t, err)
+
+	stale, err := client.Open(client.Options{Endpoints: []string{leader.Client}})
+	require.NoError(t, err)
+	defer stale.Close()
+	_, err = stale.Get(ctx, key)
+	require.NoError(t, err)
+
+	require.NoError(t, leader.Signal(syscall.SIGSTOP))
+	stopped := time.Now()
+	// A write that reaches the stopped leader's socket: its fate is unknown, and the client must say so or have it done elsewhere.
+	hung := make(chan error, 1)
+	hungCtx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	go func() {
+		_, err := stale.Put(hungCtx, []byte("hung"), []byte("x"))
+		hung <- err
+	}()
+	acked := 0
+	for time.Since(stopped) < 5*time.Second {
+		attemptCtx, cancel := context.WithTimeout(ctx, time.Second)
+		_, err := c.client.Put(attemptCtx, key, []byte(strconv.Itoa(acked+1)))
+		cancel()
+		if err == nil {
+			acked++
+		}
+	}
+	require.Positive(t, acked, "nothing was acknowledged while the leader was stopped")
+	if err := <-hung; err != nil {
+		require.ErrorIs(t, err, client.ErrUncertain)
+	}
+	now, err := c.Leader(ctx, storeGroup)
+	require.NoError(t, err)
+	require.NotEqual(t, leader.ID, now.ID)
+
+	require.NoError(t, leader.Signal(syscall.SIGCONT))
+	for i := range 200 {
+		item, err := stale.Get(ctx, key)
+		require.NoError(t, err)
+		got, err := strconv.Atoi(string(item.Value))
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, got, acked, "read %d after the old leader went on is stale", i)
+	}
+	t.Logf("%d writes acknowledged while the leader was stopped", acked)
+	require.NoError(t, c.Converged(ctx))
+}
+
+// TestWipedNode takes a node's directory away. It must not take part under its old name.
+func TestWipedNode(t *testing.T) {
+	c, ctx := start(t, "btree")
+	_, err := c.client.Put(ctx, []byte("a"), []byte("1"))
+	require.NoError(t, err)
+	require.NoError(t, c.Converged(ctx))
+	leader, err := c.Leader(ctx, storeGroup)
+	require.NoError(t, err)
+	victim := c.nodes[0]
+	if victim == leader {
+		victim = c.nodes[1]
+	}
+	require.NoError(t, victim.Kill())
+	groups := filepath.Join(victim.Dir, "groups")
+	require.NoError(t, os.RemoveAll(groups))
+	require.NoError(t, os.RemoveAll(filepath.Join(victim.Dir, "engines")))
+	require.NoError(t, os.Remove(filepath.Join(victim.Dir, "NODE")))
+	require.NoError(t, victim.Start())
+	require.NoError(t, c.await(ctx, "the wiped node to answer", func(nodes []client.NodeStatus) bool {
+		for _, n := range nodes {
+			if n.ID == victim.ID && n.Reachable {
+				return true
+			}
+		}
+		return false
+	}))
+	_, err = c.client.Put(ctx, []byte("a"), []byte("2")) // the two others go on
+	require.NoError(t, err)
+	// Without the leader only the wiped node and one other are left: no quorum, so nothing may be elected.
+	require.NoError(t, leader.Kill())
+	none, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	_, err = c.Leader(none, storeGroup)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
