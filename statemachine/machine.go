@@ -23,7 +23,7 @@ type Result struct {
 }
 
 // Machine is a deterministic state machine: its state is a function of the entries alone (no clock, random source, map order or
-// environment). All methods but Durable are called from one goroutine at a time.
+// environment). All methods but Durable and Flush are called from one goroutine at a time.
 type Machine interface {
 	// Apply applies entries in order, as one atomic step, and advances the applied index to applied, which is at or above
 	// the last entry's index (entries without a body for the machine are left out; entries may be empty). results has the
@@ -34,7 +34,8 @@ type Machine interface {
 	Applied() Index
 	// Durable is the index that survives a crash now, at most Applied. It may be called from any goroutine.
 	Durable() Index
-	// Flush makes the state durable up to at least the index applied when it was called. A machine in memory alone has
+	// Flush makes the state durable up to at least the index applied when it was called. It may be called from any goroutine, while
+	// Apply goes on, and blocks on the device; an error of a full device may be followed by another Flush. A machine in memory alone has
 	// nothing to flush and returns nil; its Durable stays 0, and images carry it over a restart.
 	Flush() error
 	// Image gives a stable image of the state at Applied. Its Next may be called from another goroutine while Apply goes on.

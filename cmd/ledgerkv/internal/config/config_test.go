@@ -105,13 +105,13 @@ func TestDefaults(t *testing.T) {
 func TestValidateReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	c := config.Config{ID: "n9", Client: "nowhere", Peer: "a:0", Admin: "a:70000", Engine: "paper", LogLevel: "loud",
-		Peers:  []config.Peer{{ID: "n1", Peer: "a:1", Client: "a:2", Admin: "a:3"}, {ID: "n1", Peer: "a:1", Client: "b:60000", Admin: "b:9"}, {ID: "n2", Peer: "c:60000"}},
+		Peers:  []config.Peer{{ID: "n1", Peer: "a:1", Client: "a:2", Admin: "a:3"}, {ID: "n1", Peer: "a:1", Client: "b:60000", Admin: "b:9"}, {ID: "n2", Peer: "c:60000", Client: "c:x"}},
 		Groups: []config.Group{{ID: 1, Name: "a", Kind: "kv", KeepFor: 1}, {ID: 1, Name: "a", Kind: "heap"}, {Kind: "log", ImageBytes: 1}}}
 	c.SetDefaults()
 	err := c.Validate()
 	for _, want := range []string{`client: expected host:port, found "nowhere"`, "peer: expected a port from 1", "admin: expected a port", `found "paper"`, `found "loud"`,
 		"expected this node, n9, among them", `peers[1]: expected an id that no other peer has, found "n1"`, "peer of n1: a:1 is the peer of n1 already",
-		`client of n2: expected host:port, found ""`, "groups[0]: expected no keep_for", "groups[1]: expected an id", "groups[1]: expected a name", `found "heap"`,
+		"client of n2: expected a port", "groups[0]: expected no keep_for", "groups[1]: expected an id", "groups[1]: expected a name", `found "heap"`,
 		"groups[2]: expected an id", "groups[2]: expected a name", "groups[2]: expected no image settings"} {
 		require.ErrorContains(t, err, want)
 	}
