@@ -88,7 +88,7 @@ func (c *connection) explain(err error) error {
 		return nil
 	case errors.Is(err, client.ErrNotFound), errors.Is(err, client.ErrNoEntry), errors.As(err, &compacted):
 		return cli.Exit(cli.ExitNotFound, err)
-	case errors.Is(err, client.ErrUnavailable):
+	case errors.Is(err, client.ErrUnavailable), errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, client.ErrUncertain):
 		return fmt.Errorf("%w\ntried %s; is the cluster running? ledgerkv dev starts one, --endpoints or $%s names another",
 			err, strings.Join(c.addresses(), ", "), endpointsVariable)
 	}

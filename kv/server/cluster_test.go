@@ -90,8 +90,9 @@ func (c *testCluster) open(i int, l net.Listener) *testNode {
 		Groups: []server.Group{{ID: 1, Name: "kv", Group: store, Store: attached, Engine: "btree"}, {ID: 2, Name: "log", Group: log},
 			{ID: 3, Name: "broken", Err: fmt.Errorf("its disk is gone")}}})
 	require.NoError(c.t, err)
-	go func() { n.served <- n.server.Serve(l) }()
-	c.t.Cleanup(func() { n.server.Close() })
+	serving := n.server
+	go func() { n.served <- serving.Serve(l) }()
+	c.t.Cleanup(func() { serving.Close() })
 	n.conn, err = rpc.Dial(c.context(), n.address, rpc.ConnOptions{Cluster: "test"})
 	require.NoError(c.t, err)
 	c.t.Cleanup(func() { n.conn.Close() })
