@@ -399,7 +399,7 @@ func TestCreateIsForNewDirectories(t *testing.T) {
 
 func TestOptionsReportAllFaults(t *testing.T) {
 	err := Options{SegmentSize: 3, TailBytes: -1}.Validate()
-	for _, want := range []string{"FS", "Dir", "Group", "Incarnation", "Node", "SegmentSize", "TailBytes"} {
+	for _, want := range []string{"Dir", "Group", "Incarnation", "Node", "SegmentSize", "TailBytes"} {
 		require.ErrorContains(t, err, want)
 	}
 	_, err = Open(Options{})

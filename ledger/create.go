@@ -22,6 +22,7 @@ func Create(o Options, boot raft.Configuration) error {
 	if err := boot.Validate(); err != nil {
 		return fmt.Errorf("ledger: the first configuration: %w", err)
 	}
+	o = o.withFS()
 	exists, err := Exists(o)
 	if err != nil {
 		return err
@@ -53,7 +54,7 @@ func Create(o Options, boot raft.Configuration) error {
 
 // Exists reports whether o.Dir holds a group file, so that the ledger can be opened. Only FS and Dir of o are used.
 func Exists(o Options) (bool, error) {
-	_, err := o.FS.Stat(layout{o.Dir}.group())
+	_, err := o.withFS().FS.Stat(layout{o.Dir}.group())
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

@@ -183,6 +183,9 @@ func (x *index) restart(hard raft.HardState) raft.Restart {
 			}
 		}
 	}
+	if x.tip.ID.Index > x.base.ID.Index {
+		r.Waypoints = append(r.Waypoints, raft.Waypoint{Index: x.tip.ID.Index, End: x.tip.End})
+	}
 	for _, c := range x.configs {
 		r.Configurations = append(r.Configurations,
 			raft.ConfigurationEntry{ID: c.ID, Configuration: c.Configuration.Clone()})

@@ -33,3 +33,15 @@ func (l *Ledger) IndexAt(pos raft.Position) raft.Index {
 	points := x.segs[n-1].points
 	return points[sort.Search(len(points), func(i int) bool { return points[i].pos > pos })-1].index
 }
+
+// IndexSince gives the first entry of the first segment that has an entry appended at or after a time (nanoseconds since the Unix epoch); the index
+// after the last one when there is none. Any goroutine; it never touches the disk.
+func (l *Ledger) IndexSince(time int64) raft.Index {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x := &l.idx
+	if n := sort.Search(len(x.segs), func(i int) bool { return x.segs[i].tip.Time >= time }); n < len(x.segs) {
+		return x.segs[n].first.Index
+	}
+	return x.tip.ID.Index + 1
+}

@@ -18,6 +18,7 @@ func Open(o Options) (*Ledger, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	o = o.withFS()
 	names := layout{o.Dir}
 	g, err := readGroup(o.FS, names.group())
 	if err != nil {

@@ -80,7 +80,7 @@ func (id Identity) check(file string, found Identity) error {
 
 // Options say where a ledger is, whose it is and how it uses space. Zero values mean the defaults.
 type Options struct {
-	// FS is the file system; required.
+	// FS is the file system. Default: the operating system's.
 	FS fs.FS
 	// Dir is the group's directory; required.
 	Dir string
@@ -103,9 +103,6 @@ type Options struct {
 func (o Options) Validate() error {
 	var errs []error
 	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf("ledger: options: "+format, args...)) }
-	if o.FS == nil {
-		fault("FS is missing")
-	}
 	if o.Dir == "" {
 		fault("Dir is missing")
 	}
@@ -129,6 +126,14 @@ func (o Options) Validate() error {
 
 func validSegmentSize(s uint64) bool {
 	return s >= minSegmentSize && s <= maxSegmentSize && s&(s-1) == 0
+}
+
+// withFS fills in the file system.
+func (o Options) withFS() Options {
+	if o.FS == nil {
+		o.FS = fs.OS
+	}
+	return o
 }
 
 // withDefaults fills in what is zero. SegmentSize must be known by now.

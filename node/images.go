@@ -26,8 +26,8 @@ type imageState struct {
 	sending atomic.Uint64
 	// swap is an installed image that waits for the applier to take it over.
 	swap atomic.Pointer[swap]
-	// lastIndex and lastEnd are those of the newest image, for the triggers. Any goroutine.
-	lastIndex, lastEnd atomic.Uint64
+	// last is where the newest image ends, for the triggers and for retention; nil when there is none. Any goroutine.
+	last atomic.Pointer[imageEnd]
 }
 
 type current struct{ machine statemachine.Machine }
@@ -285,11 +285,28 @@ func (m *images) finish(k *making) error {
 	return nil
 }
 
-// noteImage says that this replica can start again from an image (and its machine is durable as far).
+// imageEnd is the last entry whose effect is in an image, and where it ends.
+type imageEnd struct {
+	index raft.Index
+	end   uint64
+}
+
+// newest is where the newest image ends; zero when there is none.
+func (s *imageState) newest() imageEnd {
+	if last := s.last.Load(); last != nil {
+		return *last
+	}
+	return imageEnd{}
+}
+
+// noteImage says that this replica can start again from an image (and its machine is durable as far). An older one changes nothing.
 func (r *replica) noteImage(b raft.Base) {
-	if uint64(b.ID.Index) > r.images.lastIndex.Load() {
-		r.images.lastIndex.Store(uint64(b.ID.Index))
-		r.images.lastEnd.Store(uint64(b.Position))
+	next := &imageEnd{b.ID.Index, uint64(b.Position)}
+	for {
+		last := r.images.last.Load()
+		if last != nil && last.index >= next.index || r.images.last.CompareAndSwap(last, next) {
+			return
+		}
 	}
 }
 
@@ -304,8 +321,9 @@ func (r *replica) considerImage() {
 		return
 	}
 	applied := r.applied.load()
-	due := applied-s.lastIndex.Load() >= r.opts.ImageEveryEntries || r.appliedEnd.load()-s.lastEnd.Load() >= r.opts.ImageEveryBytes
-	if wanted := s.wanted.Load() && applied > 0; !wanted && (!due || applied == s.lastIndex.Load()) {
+	last := s.newest()
+	due := applied-uint64(last.index) >= r.opts.ImageEveryEntries || r.appliedEnd.load()-last.end >= r.opts.ImageEveryBytes
+	if wanted := s.wanted.Load() && applied > 0; !wanted && (!due || applied == uint64(last.index)) {
 		return
 	}
 	s.wanted.Store(false)

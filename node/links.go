@@ -171,22 +171,38 @@ func (l *link) head() []byte {
 	return nil
 }
 
-// resolve reads the entries that a message names, checked by both ends, and shortens the message to what one frame takes. It reports
-// false, and the message is dropped, when the entries are not there any more: the node has been truncated or trimmed since.
+// resolve reads the entries that a message names, checked by both ends. It reports false, and the message is dropped, when they are not there any
+// more: the node has been truncated or trimmed since. The core names about maxAppendBytes by estimates, which the slack covers; a message that is
+// longer all the same is shortened, and what was left out counts as lost.
 func (l *link) resolve(o *outbound) (size int, ok bool) {
-	before := len(l.bodies)
-	bodies, got, size, err := o.replica.ledger.Records(o.message.Prev, o.message.Last, maxAppendBytes, l.bodies)
+	before, last := len(l.bodies), o.message.Last
+	slack := int(o.replica.ledger.MaxRecordSize()) + maxAppendBytes
+	bodies, got, size, err := o.replica.ledger.Records(o.message.Prev, last, maxAppendBytes+slack, l.bodies)
 	if err != nil {
 		l.bodies = bodies[:before]
+		l.lost(o.replica)
 		var corrupt *ledger.CorruptionError
 		if errors.As(err, &corrupt) {
 			o.replica.fail(err)
 		}
 		return 0, false
 	}
+	if got != last {
+		l.lost(o.replica)
+	}
 	l.bodies = bodies
 	o.message.Last = got
 	return size, true
+}
+
+// lost tells a leader's core that an append did not leave. A node that leads no more has nothing to be told: taking its own leader for
+// unreachable would call an election.
+func (l *link) lost(r *replica) {
+	r.tell(func(r *replica) {
+		if r.leading && !r.failed() {
+			r.core.Unreachable(l.peer)
+		}
+	})
 }
 
 // clear forgets what the frames pointed to, so that the memory can go.

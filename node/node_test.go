@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -352,4 +353,42 @@ func TestFollowerReturnsThroughAnImage(t *testing.T) {
 	c.propose("kv", "last")
 	c.caughtUp("kv")
 	require.Equal(t, c.leader("kv").Machine().(*tally).all(), n.Group("kv").Machine().(*tally).all())
+}
+
+// manualClock is a wall clock that a test sets; everything else keeps the system's time.
+type manualClock struct {
+	start time.Time
+	ahead atomic.Int64
+}
+
+func (c *manualClock) Monotonic() raft.Monotonic { return raft.Monotonic(time.Since(c.start)) }
+func (c *manualClock) Wall() int64               { return time.Now().UnixNano() + c.ahead.Load() }
+
+func TestLogIsRemovedByAge(t *testing.T) {
+	g := logGroup()
+	g.KeepFor = time.Hour
+	c := newTestCluster(t, 1, g)
+	clock := &manualClock{start: time.Now()}
+	o := c.options("n1")
+	o.Clock = clock
+	n, err := node.Open(o)
+	require.NoError(t, err)
+	c.nodes["n1"] = n
+	_, err = n.OpenGroup(g)
+	require.NoError(t, err)
+	body := string(bytes.Repeat([]byte("x"), 8000))
+	for range 20 { // more than two segments
+		c.propose("log", body)
+	}
+	group := c.leader("log")
+	require.Zero(t, group.Ledger().Base().ID.Index, "nothing is an hour old yet")
+	clock.ahead.Store(int64(2 * time.Hour))
+	for ctx := testContext(t); group.Ledger().Base().ID.Index == 0; {
+		require.NoError(t, ctx.Err())
+		c.propose("log", "young")
+	}
+	_, err = group.Record(1)
+	var compacted *ledger.CompactedError
+	require.ErrorAs(t, err, &compacted)
+	require.Equal(t, group.Ledger().Base().ID.Index+1, compacted.FirstIndex)
 }

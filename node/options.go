@@ -108,9 +108,9 @@ type GroupOptions struct {
 	// KeepImages is how many images are kept on disk. Default 2.
 	KeepImages int
 	// KeepBytes is how much of the log stays behind the newest image (with a machine) so that a short absence needs no
-	// image, or behind the log's end (log-only; 0: nothing is ever removed). Default 64 MiB with a machine.
+	// image, or behind the log's end (log-only; 0 with KeepFor 0: nothing is ever removed). Default 64 MiB with a machine.
 	KeepBytes uint64
-	// KeepFor: entries younger than this stay. Log-only. 0: age does not count.
+	// KeepFor: entries younger than this stay, by the leader's clock. Log-only. 0: age does not count.
 	KeepFor time.Duration
 	// QueueBytes bounds the proposals that wait for the owner; past it they get ErrBusy. Default 16 MiB.
 	QueueBytes int

@@ -40,7 +40,7 @@ func (r *replica) takeTrims(commit raft.Index) {
 func (r *replica) removeHead() {
 	keep := r.trim.target
 	if r.opts.Factory != nil {
-		keep = min(keep, raft.Index(r.images.lastIndex.Load())+1)
+		keep = min(keep, r.images.newest().index+1)
 	}
 	if r.trim.running || keep <= r.ledger.Base().ID.Index+1 {
 		return
@@ -66,18 +66,10 @@ func (r *replica) removeHead() {
 // proposeTrim asks the group to drop its head, as far as the retention rules and the images on their way allow. Only a leader's
 // proposals count, so that the log begins at the same place everywhere.
 func (r *replica) proposeTrim() {
-	if !r.leading || r.failed() || r.opts.KeepBytes == 0 {
+	if !r.leading || r.failed() {
 		return
 	}
-	end := uint64(r.ledger.End())
-	if r.opts.Factory != nil {
-		end = r.images.lastEnd.Load()
-	}
-	if end <= r.opts.KeepBytes {
-		return
-	}
-	boundary := (end - r.opts.KeepBytes) &^ (r.opts.SegmentSize - 1) // whole segments go, so anything else would change nothing
-	keep := r.ledger.IndexAt(raft.Position(boundary))
+	keep := r.retained()
 	if sending := raft.Index(r.images.sending.Load()); sending != 0 {
 		keep = min(keep, sending+1)
 	}
@@ -90,4 +82,21 @@ func (r *replica) proposeTrim() {
 		r.trim.proposed = keep
 		r.takeOutput(nil, nil)
 	}
+}
+
+// retained is the first entry that the retention rules keep; 0 when they keep everything. It begins a segment, as nothing less than a
+// segment goes.
+func (r *replica) retained() raft.Index {
+	end := uint64(r.ledger.End())
+	if r.opts.Factory != nil {
+		end = r.images.newest().end
+	}
+	if r.opts.KeepBytes == 0 && r.opts.KeepFor == 0 || end <= r.opts.KeepBytes {
+		return 0
+	}
+	keep := r.ledger.IndexAt(raft.Position((end - r.opts.KeepBytes) &^ (r.opts.SegmentSize - 1)))
+	if r.opts.KeepFor > 0 {
+		keep = min(keep, r.ledger.IndexSince(r.node.opts.Clock.Wall()-int64(r.opts.KeepFor)))
+	}
+	return keep
 }
