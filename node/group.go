@@ -18,8 +18,13 @@ type Group struct{ r *replica }
 func (g *Group) ID() GroupID  { return g.r.opts.ID }
 func (g *Group) Name() string { return g.r.opts.Name }
 
+// maxEntryBytes bounds an entry whatever the size of the segments: one has to fit a frame.
+const maxEntryBytes = 16 << 20
+
 // MaxBody is the largest body that an entry of this group takes, in bytes.
-func (g *Group) MaxBody() int { return int(g.r.opts.SegmentSize/4) - raft.RecordHeaderSize }
+func (g *Group) MaxBody() int {
+	return int(min(g.r.opts.SegmentSize/4, maxEntryBytes)) - raft.RecordHeaderSize
+}
 
 // Checksum is the CRC-32C of a body, as Submit wants it.
 func Checksum(body []byte) uint32 { return crc32.Checksum(body, castagnoli) }
@@ -123,6 +128,8 @@ func (g *Group) WaitApplied(ctx context.Context, index Index) error {
 	_, err := p.Wait(ctx)
 	if p.finished {
 		p.recycle()
+	} else {
+		g.r.readWaiting.forget(index, p)
 	}
 	return err
 }

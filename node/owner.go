@@ -168,13 +168,14 @@ func (r *replica) overloaded() bool {
 	return behind
 }
 
-// roomFor reports whether records fit on the device. While it is full, what was prepared on it is all there is.
+// roomFor reports whether records fit on the device. While it is full, what was prepared on it is all there is, and some of that is kept for
+// what is no data: without the entry that opens a term there is no leader, and a trim makes space.
 func (r *replica) roomFor(records []ledger.Record, bytes int) bool {
-	largest := 0
+	largest, data := 0, false
 	for i := range records {
-		largest = max(largest, len(records[i].Raw))
+		largest, data = max(largest, len(records[i].Raw)), data || records[i].Kind == raft.KindData
 	}
-	return r.ledger.Room(uint32(largest)) >= uint64(bytes)
+	return !data || r.ledger.Room(uint32(largest)) >= uint64(bytes)
 }
 
 // takeReads starts one read round for all reads that have arrived.
@@ -235,8 +236,8 @@ func (r *replica) takeProposals() (more bool) {
 	if r.overloaded() {
 		return false
 	}
-	room := uint64(turnBytes)
-	if r.ledger.Room(0) < turnBytes {
+	room := max(turnBytes, uint64(r.proposals.first()))
+	if r.ledger.Room(0) < room {
 		room = min(room, r.ledger.Room(r.proposals.largest()))
 	}
 	batch := r.proposals.take(room)

@@ -131,6 +131,16 @@ func (q *pendingQueue) take(room uint64) []*Pending {
 	return taken
 }
 
+// first is the size in the log of the item that is taken next, in bytes; 0 when nothing is queued.
+func (q *pendingQueue) first() uint32 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.items) == 0 {
+		return 0
+	}
+	return raft.RecordSize(len(q.items[0].body))
+}
+
 // largest is the size in the log of the largest queued item, in bytes.
 func (q *pendingQueue) largest() uint32 {
 	q.mu.Lock()

@@ -90,7 +90,11 @@ func (h *handNode) settle() {
 // say puts a peer's message into the inbox.
 func (h *handNode) say(m raft.Message, records ...ledger.Record) {
 	m.To = "n1"
-	require.True(h.t, h.r.inbox.push(inbound{message: m, records: records}))
+	in := inbound{message: m, records: records}
+	for _, r := range records {
+		in.bytes += len(r.Raw)
+	}
+	require.True(h.t, h.r.inbox.push(in))
 	h.owners[0].work.add(h.r)
 }
 
@@ -137,7 +141,12 @@ func (h *handNode) appended(term raft.Term, prev, commit raft.Index, kinds ...ra
 	var records []ledger.Record
 	for _, kind := range kinds {
 		m.Last = raft.EntryID{Index: m.Last.Index + 1, Term: term}
-		raw := ledger.AppendRecord(nil, &ledger.Record{ID: m.Last, Kind: kind, Time: at.LogTime, Position: at.Position, PrevChecksum: at.Checksum})
+		var body []byte
+		if kind == raft.KindData {
+			body = make([]byte, 4000)
+		}
+		raw := ledger.AppendRecord(nil, &ledger.Record{ID: m.Last, Kind: kind, Time: at.LogTime, Position: at.Position, PrevChecksum: at.Checksum,
+			Body: body, BodyCRC: ledger.BodyChecksum(body)})
 		record, n, err := ledger.DecodeRecord(raw)
 		require.NoError(h.t, err)
 		at.Position, at.Checksum = at.Position+raft.Position(n), record.Checksum

@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/ledgerkv/ledgerkv/raft"
@@ -151,6 +152,13 @@ func (w *readWaiters) add(index raft.Index, reads []*Pending, applied *watermark
 	}
 	w.waiting = append(w.waiting, readWait{index, reads})
 	return true
+}
+
+// forget gives up the wait of the only read that waits for index by itself, unless it has ended.
+func (w *readWaiters) forget(index raft.Index, read *Pending) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting = slices.DeleteFunc(w.waiting, func(x readWait) bool { return x.index == index && len(x.reads) == 1 && x.reads[0] == read })
 }
 
 // upTo completes the reads at or below applied.

@@ -1,0 +1,68 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ledgerkv/ledgerkv/raft"
+)
+
+// A follower on a full device takes in what is no data as long as it can: the entry that opens a term, and the trim that makes space.
+func TestAFullFollowerTakesWhatIsNoData(t *testing.T) {
+	h := newHandNode(t, 3, handLog())
+	h.disk.SetCapacity(h.disk.Used())
+	for before := raft.Index(1); before != h.r.ledger.Last().Index; {
+		before = h.r.ledger.Last().Index
+		m, records := h.appended(1, before, 0, raft.KindData)
+		h.say(m, records...)
+		h.settle()
+	}
+	require.True(t, h.r.diskFull.Load())
+	for left := true; left; {
+		left = h.r.ledger.Room(0) >= raft.RecordHeaderSize
+		m, records := h.appended(2, h.r.ledger.Last().Index, 0, raft.KindEmpty)
+		h.say(m, records...)
+		h.settle()
+		require.Equal(t, m.Last, h.r.ledger.Last())
+		require.Equal(t, uint64(m.Last.Index), h.r.synced.Load())
+	}
+	require.NoError(t, h.r.roles.load().Err)
+}
+
+// An entry may be larger than what one turn takes in.
+func TestALargeEntryIsTaken(t *testing.T) {
+	h := newHandNode(t, 1, GroupOptions{ID: 1, Name: "log", SegmentSize: 64 << 20})
+	h.lead()
+	g := &Group{h.r}
+	small := h.submit("small")
+	body := bytes.Repeat([]byte("x"), turnBytes)
+	require.Less(t, len(body), g.MaxBody())
+	large, err := g.Submit(body, Checksum(body))
+	require.NoError(t, err)
+	h.settle()
+	for _, p := range []*Pending{small, large} {
+		_, known, err := p.Poll()
+		require.True(t, known)
+		require.NoError(t, err)
+	}
+}
+
+// However large a group's segments are, an entry fits a frame.
+func TestAnEntryFitsAFrame(t *testing.T) {
+	h := newHandNode(t, 1, GroupOptions{ID: 1, Name: "log", SegmentSize: 1 << 30})
+	require.Equal(t, maxEntryBytes-raft.RecordHeaderSize, (&Group{h.r}).MaxBody())
+}
+
+// Who gives up waiting for an index leaves nothing behind.
+func TestWaitsThatAreGivenUpAreForgotten(t *testing.T) {
+	h := newHandNode(t, 1, handLog())
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 100 {
+		require.ErrorIs(t, (&Group{h.r}).WaitApplied(ctx, 1000), context.Canceled)
+	}
+	require.Empty(t, h.r.readWaiting.waiting)
+}
