@@ -363,9 +363,9 @@ func TestCloseEndsAPause(t *testing.T) {
 func TestOptionsReportEveryFault(t *testing.T) {
 	_, err := client.Open(client.Options{})
 	require.ErrorContains(t, err, "at least one host:port")
-	err = client.Options{Endpoints: []string{"nowhere", ":1", "h:"}, DialTimeout: -1, RetryTimeout: -1, MaxAnswerBytes: -1,
+	err = client.Options{Endpoints: []string{"nowhere", ":1", "h:"}, DialTimeout: -1, RetryTimeout: -1,
 		MinPause: 2, MaxPause: 1}.Validate()
-	for _, fault := range []string{`"nowhere"`, `":1"`, `"h:"`, "DialTimeout", "RetryTimeout", "MaxAnswerBytes", "MinPause"} {
+	for _, fault := range []string{`"nowhere"`, `":1"`, `"h:"`, "DialTimeout", "RetryTimeout", "MinPause"} {
 		require.ErrorContains(t, err, fault)
 	}
 	require.NoError(t, client.Options{Endpoints: []string{"h:1"}, MinPause: time.Minute}.Validate())

@@ -62,7 +62,7 @@ func (e *endpoint) dial(d *dialing) {
 	defer e.client.loops.Done()
 	opts := e.client.opts
 	d.conn, d.err = rpc.Dial(e.client.ctx, e.address, rpc.ConnOptions{Cluster: opts.Cluster, Agent: opts.Agent, Dial: opts.Dial,
-		HelloTimeout: opts.DialTimeout, MaxFrame: opts.MaxAnswerBytes})
+		HelloTimeout: opts.DialTimeout})
 	e.mu.Lock()
 	e.dialing = nil
 	switch {

@@ -72,8 +72,8 @@ func (c *Client) delete(ctx context.Context, args *rpc.DeleteArgs) (DeleteResult
 }
 
 // Range reads the keys that opts select. It fails with ErrCompacted or ErrFutureRevision (*RevisionError), and with
-// ErrTooLarge (*InvalidError) when the answer would be over Options.MaxAnswerBytes or the node's own bound: set Limit or
-// MaxBytes, and go on behind the last key while More says so.
+// ErrTooLarge (*InvalidError) when MaxBytes is 0 and the answer would be over the node's own bound, 8 MiB: set MaxBytes, or a lower Limit,
+// and go on behind the last key while More says so.
 func (c *Client) Range(ctx context.Context, opts RangeOptions) (RangeResult, error) {
 	if err := opts.Validate(); err != nil {
 		return RangeResult{}, err

@@ -29,8 +29,6 @@ type Options struct {
 	// MinPause and MaxPause bound the pause between attempts, which doubles and is jittered. Defaults 10 ms and 500 ms.
 	MinPause time.Duration
 	MaxPause time.Duration
-	// MaxAnswerBytes bounds a node's answer. Default 16 MiB.
-	MaxAnswerBytes int
 	// Dial makes the connections; by default TCP. TLS goes here.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 }
@@ -55,9 +53,6 @@ func (o Options) Validate() error {
 			faults = append(faults, fmt.Errorf("client: Options.%s: expected 0 or more, found %v", f.name, f.value))
 		}
 	}
-	if o.MaxAnswerBytes < 0 {
-		faults = append(faults, fmt.Errorf("client: Options.MaxAnswerBytes: expected 0 or more, found %d", o.MaxAnswerBytes))
-	}
 	if o.MinPause > 0 && o.MaxPause > 0 && o.MinPause > o.MaxPause {
 		faults = append(faults, fmt.Errorf("client: Options.MinPause: expected at most MaxPause (%v), found %v", o.MaxPause, o.MinPause))
 	}
@@ -78,9 +73,6 @@ func (o Options) withDefaults() Options {
 		o.MaxPause = max(500*time.Millisecond, o.MinPause)
 	}
 	orDuration(&o.MinPause, min(10*time.Millisecond, o.MaxPause))
-	if o.MaxAnswerBytes == 0 {
-		o.MaxAnswerBytes = 16 << 20
-	}
 	return o
 }
 
