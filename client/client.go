@@ -88,11 +88,14 @@ func (c *Client) do(ctx context.Context, r request) error {
 	follows := 0
 	var pause time.Duration
 	var last error
+	doubt := false
 	for {
 		e := c.target(r.group)
-		step, err := c.judge(e, r, c.attempt(ctx, e, r))
+		outcome := c.attempt(ctx, e, r)
+		doubt = doubt || r.verb.Writes() && mayBeDone(outcome)
+		step, err := c.judge(e, r, outcome)
 		if step == finish {
-			return err
+			return doubtful(doubt, err)
 		}
 		if last == nil || ctx.Err() == nil { // That the time ran out says less than what went wrong before.
 			last = err
@@ -104,9 +107,24 @@ func (c *Client) do(ctx context.Context, r request) error {
 		follows = 0
 		pause = c.pauseAfter(pause)
 		if stopped := c.wait(ctx, pause); stopped != nil {
-			return givenUp(stopped, last)
+			return doubtful(doubt, givenUp(stopped, last))
 		}
 	}
+}
+
+// mayBeDone says that an attempt which gave err may have done what was asked, or may yet do it.
+func mayBeDone(err error) bool {
+	var answer *rpc.Error
+	return rpc.IsSent(err) || errors.As(err, &answer) && answer.Code == rpc.CodeUncertain
+}
+
+// doubtful is the error of a call with an attempt before the last one that may have done it: what is wrong with the last one does
+// not mean that nothing was done.
+func doubtful(doubt bool, err error) error {
+	if !doubt || err == nil || errors.Is(err, ErrUncertain) {
+		return err
+	}
+	return fmt.Errorf("%w: an earlier attempt was not answered, and then: %w", ErrUncertain, err)
 }
 
 // givenUp is the error of a call that was not served: stopped is why no further attempt is made, last what the last one gave.

@@ -132,6 +132,23 @@ func TestAReadIsRepeated(t *testing.T) {
 	require.NoError(t, c.Compact(ctx, 5), "compacting twice does no harm")
 }
 
+func TestARepeatedWriteStaysUncertain(t *testing.T) {
+	for _, first := range []func(n *fakeNode) reply{
+		func(n *fakeNode) reply { return n.cutting },
+		func(*fakeNode) reply { return code(rpc.CodeUncertain) },
+	} {
+		for _, then := range []rpc.Code{rpc.CodeBusy, rpc.CodeDiskFull, rpc.CodeFutureRevision} {
+			n := newNode(t, "a")
+			n.do(first(n), code(then))
+			c := newClient(t, func(o *client.Options) { o.RetryTimeout = 200 * time.Millisecond }, n)
+			err := c.Compact(ctx, 5)
+			require.ErrorIs(t, err, client.ErrUncertain, "%v: the first attempt may have done it", then)
+		}
+	}
+	n := newNode(t, "a", code(rpc.CodeDiskFull))
+	require.NotErrorIs(t, newClient(t, nil, n).Compact(ctx, 5), client.ErrUncertain)
+}
+
 func TestAContextEndsACall(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, "a", hang)
