@@ -303,6 +303,9 @@ func TestOversizedRequestsAndAnswers(t *testing.T) {
 	require.ErrorAs(t, err, &tooLarge)
 	require.Equal(t, rpc.CodeTooLarge, tooLarge.Code)
 	require.Equal(t, "answer", tooLarge.Field)
+	err = c.Call(context.Background(), "g", rpc.VerbTxn, &rpc.TxnArgs{}, &rpc.TxnResult{})
+	require.ErrorAs(t, err, &tooLarge)
+	require.Equal(t, rpc.CodeUncertain, tooLarge.Code, "it was carried out: its answer is what does not fit")
 	require.True(t, c.Usable())
 
 	greedy := p.dial(rpc.ConnOptions{}) // allows itself more than the node takes

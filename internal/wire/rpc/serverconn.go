@@ -254,7 +254,7 @@ func (c *serverConn) abandon(id uint64) {
 	}
 }
 
-// reply sends a call's answer. An answer that is too long becomes an error.
+// reply sends a call's answer. An answer that can't be sent becomes an error; after a write that does not mean that nothing was done.
 func (c *serverConn) reply(call *Call, result any, err error) {
 	if err == nil {
 		if call.stream || result == nil {
@@ -262,6 +262,9 @@ func (c *serverConn) reply(call *Call, result any, err error) {
 		}
 		if err = c.answer(call.id, CodeOK, false, result); err == nil {
 			return
+		}
+		if call.Verb.Writes() {
+			err = &Error{Code: CodeUncertain, Message: "the request was carried out, but its answer could not be sent: " + err.Error()}
 		}
 	}
 	e := asError(err)
