@@ -270,15 +270,24 @@ func (s *Scenario) outlast(away *Server, group string) error {
 	if away.node != nil {
 		last = away.node.Group(group).Ledger().Last().Index
 	}
-	for {
+	behind := func() bool {
+		x := s.Leader(group)
+		return x != nil && x.node.Group(group).Ledger().Base().ID.Index > last
+	}
+	for !behind() {
 		if err := s.write(group, 8); err != nil {
 			return err
 		}
-		if x := s.Leader(group); x != nil && x.node.Group(group).Ledger().Base().ID.Index > last {
-			return nil
+		wait := s.Now() + outlastPause // retention is looked at from time to time
+		if err := s.until("time to pass", func() bool { return behind() || s.Now() > wait }); err != nil {
+			return err
 		}
 	}
+	return nil
 }
+
+// outlastPause is how long outlast waits between writes for the log's head to go.
+const outlastPause = 50 * time.Millisecond
 
 func (s *Scenario) transfer() error {
 	if err := s.until("a leader", func() bool { return s.allUp() && s.Leader(kvGroup) != nil }); err != nil {
