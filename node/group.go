@@ -279,12 +279,14 @@ type Status struct {
 func (g *Group) Status(ctx context.Context) (Status, error) {
 	var s Status
 	r := g.r
-	fill := func(r *replica) error {
-		core := r.core.Status()
-		s.Members, s.Peers = core.Configuration, core.Peers
+	var core raft.Status
+	err := g.ask(ctx, func(r *replica) error {
+		core = r.core.Status()
 		return nil
+	})
+	if err == nil { // otherwise the owner may get to it later
+		s.Members, s.Peers = core.Configuration, core.Peers
 	}
-	err := g.ask(ctx, fill)
 	s.Group, s.Name, s.Role = r.opts.ID, r.opts.Name, r.roles.load()
 	s.Commit, s.Applied, s.Synced = g.Committed(), g.Applied(), Index(r.synced.Load())
 	s.DiskFull = r.diskFull.Load()
