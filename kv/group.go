@@ -19,6 +19,9 @@ type groupReplica struct{ group *node.Group }
 var _ replica = groupReplica{}
 
 func (r groupReplica) propose(ctx context.Context, body []byte) (statemachine.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return statemachine.Result{}, err // once proposed it could not be taken back
+	}
 	for {
 		proposed, err := r.group.Propose(ctx, body)
 		if !leaderless(err) {

@@ -325,6 +325,22 @@ func (c *cluster) idOf(s *kv.Store) kv.NodeID {
 	return ""
 }
 
+// TestAWriteGivenUpBeforehandIsNotProposed: it has a definite error, and does not happen.
+func TestAWriteGivenUpBeforehandIsNotProposed(t *testing.T) {
+	onOneNode(t, func(ctx context.Context, t *testing.T, s *kv.Store) {
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		for range 10 {
+			_, err := s.Put(gone, b("a"), b("1"))
+			require.ErrorIs(t, err, context.Canceled)
+			require.NotErrorIs(t, err, kv.ErrUncertain)
+		}
+		revision, err := s.Put(ctx, b("b"), nil)
+		require.NoError(t, err)
+		require.Equal(t, kv.Revision(1), revision)
+	})
+}
+
 // TestCallsWaitForALeader: without a quorum there is none, and no call comes back until its context ends.
 func TestCallsWaitForALeader(t *testing.T) {
 	ctx := testContext(t)
