@@ -32,12 +32,19 @@ type Store struct {
 type place struct{ group, epoch uint64 }
 
 // Open opens the store in a directory, which is made if there is none; no other store may have it open. It reads what was
-// durable when the store was last closed or the process ended. Damage that shows is a *CorruptionError.
+// durable when the store was last closed or the process ended. Damage that shows is a *CorruptionError. On a disk that is too
+// full to start on it fails with ErrNoSpace.
 func Open(dir string, opts Options) (*Store, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, fmt.Errorf("statemachine/pebble: options: %w", err)
 	}
 	opts = opts.withDefaults()
+	if err := opts.FS.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("statemachine/pebble: open %s: %w", dir, err)
+	}
+	if err := makeRoom(opts.FS, dir); err != nil {
+		return nil, err
+	}
 	s := &Store{
 		health:  newHealth(dir, opts),
 		wake:    make(chan struct{}, 1),
@@ -55,6 +62,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("statemachine/pebble: open %s: %w", dir, err)
 	}
 	opened.Store(true)
+	keepReserve(opts.FS, dir)
 	s.db = db
 	s.loops.Add(2)
 	go s.follow()
