@@ -35,6 +35,9 @@ type process struct {
 	server        *server.Server
 	web           *http.Server
 	loops         sync.WaitGroup
+	// watching ends with the process's end, and what watches the groups with it.
+	watching context.Context
+	unwatch  context.CancelFunc
 }
 
 // serve runs a node until ctx is done.
@@ -45,6 +48,7 @@ func serve(ctx context.Context, dir string, c *config.Config, call *cli.Call) er
 	}
 	log := slog.New(slog.NewTextHandler(call.Err, &slog.HandlerOptions{Level: level})).With("node", c.ID)
 	p := &process{dir: dir, config: c, log: log, metrics: server.NewMetrics()}
+	p.watching, p.unwatch = context.WithCancel(context.Background())
 	if err := p.open(); err != nil {
 		return errors.Join(err, p.close())
 	}
@@ -183,7 +187,34 @@ func (p *process) start() <-chan error {
 			failed <- fmt.Errorf("serving the admin port: %w", err)
 		}
 	})
+	for _, g := range p.groups {
+		if g.Group != nil {
+			p.loops.Go(func() { p.watch(g.Group) })
+		}
+	}
 	return failed
+}
+
+// watch logs who leads a group, each time that changes; of this node once it serves as the leader.
+func (p *process) watch(g *node.Group) {
+	log := p.log.With("group", g.Name())
+	var said node.RoleState
+	for {
+		s, err := g.AwaitRole(p.watching, said.Seq)
+		if err != nil {
+			return
+		}
+		switch {
+		case s.Err != nil: // which the node has logged
+		case s.Ready && !said.Ready:
+			log.Info("this node leads the group and serves it", "term", s.Term)
+		case s.Leader == "" && said.Leader != "":
+			log.Info("the group has no leader", "term", s.Term)
+		case s.Leader != "" && s.Leader != p.node.ID() && (s.Leader != said.Leader || s.Term != said.Term):
+			log.Info("another node leads the group", "leader", s.Leader, "term", s.Term)
+		}
+		said = s
+	}
 }
 
 // How long each step of a clean end may take.
@@ -245,6 +276,7 @@ func successor(ctx context.Context, g *node.Group) node.NodeID {
 
 // close gives back whatever was opened.
 func (p *process) close() error {
+	p.unwatch()
 	var errs []error
 	if p.server != nil {
 		errs = append(errs, p.server.Close())
