@@ -397,6 +397,41 @@ func TestCreateIsForNewDirectories(t *testing.T) {
 	require.Error(t, Create(Options{}, testBoot))
 }
 
+// TestCreateTakesNoUsedDirectory: a ledger whose group file has gone is not begun anew, as its votes would be forgotten; what an
+// interrupted Create leaves is.
+func TestCreateTakesNoUsedDirectory(t *testing.T) {
+	uses := map[string]func(*rig){
+		"records": func(r *rig) { r.append(1, 1, 10); r.write(nil) },
+		"a mark":  func(r *rig) { r.append(1, 1, 10); r.flush(); require.NoError(t, r.l.Idle()) },
+		"a trim": func(r *rig) {
+			r.append(1, 2000, 100)
+			r.provision()
+			r.flush()
+			_, _, err := r.l.Trim(1500)
+			require.NoError(t, err)
+		},
+	}
+	for name, use := range uses {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			use(r)
+			require.NoError(t, r.disk.Remove(testDir+"/GROUP"))
+			before, err := r.disk.List(testDir)
+			require.NoError(t, err)
+			var corruption *CorruptionError
+			require.ErrorAs(t, Create(r.opts, testBoot), &corruption)
+			require.Equal(t, testDir+"/GROUP", corruption.Path)
+			require.ErrorContains(t, corruption, "the group file is missing")
+			after, err := r.disk.List(testDir)
+			require.NoError(t, err)
+			require.Equal(t, before, after, "nothing is removed")
+		})
+	}
+	r := newRig(t)
+	require.NoError(t, r.disk.Remove(testDir+"/GROUP"))
+	require.NoError(t, Create(r.opts, testBoot))
+}
+
 func TestOptionsReportAllFaults(t *testing.T) {
 	err := Options{SegmentSize: 3, TailBytes: -1}.Validate()
 	for _, want := range []string{"Dir", "Group", "Incarnation", "Node", "SegmentSize", "TailBytes"} {

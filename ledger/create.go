@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/ledgerkv/ledgerkv/internal/fs"
 	"github.com/ledgerkv/ledgerkv/raft"
@@ -11,7 +13,8 @@ import (
 const firstEpoch = 1
 
 // Create makes a new, empty ledger in o.Dir, with boot as the group's first configuration. The group file comes last: until it is there, which
-// Exists tells, Create may be interrupted and called again. It fails with ErrExists when there is one. It blocks on the device.
+// Exists tells, Create may be interrupted and called again. It fails with ErrExists when there is one, and with a *CorruptionError when only the
+// group file of a ledger in use is missing: a new one would have forgotten its vote. It blocks on the device.
 func Create(o Options, boot raft.Configuration) error {
 	if o.SegmentSize == 0 {
 		o.SegmentSize = DefaultSegmentSize
@@ -34,6 +37,9 @@ func Create(o Options, boot raft.Configuration) error {
 	names := layout{o.Dir}
 	if err := o.FS.MkdirAll(o.Dir); err != nil {
 		return fmt.Errorf("ledger: create: %w", err)
+	}
+	if err := unused(o.FS, names); err != nil {
+		return err
 	}
 	for _, leftover := range []string{names.ledger(firstEpoch), names.base(firstEpoch)} {
 		if err := o.FS.RemoveAll(leftover); err != nil {
@@ -76,4 +82,61 @@ func makeLedger(o Options, ledgerEpoch, baseEpoch uint32, base raft.Base) error 
 		return err
 	}
 	return fs.WriteFileAtomic(o.FS, o.Dir, names.base(baseEpoch), encodeBase(base))
+}
+
+// unused checks that what stands in a directory without a group file is at most what an interrupted Create leaves: things of the first
+// epoch, and a first segment with nothing in it. Nobody writes a record or a mark before the group file is durable.
+func unused(fsys fs.FS, names layout) error {
+	entries, err := fsys.List(names.dir)
+	if err != nil {
+		return fmt.Errorf("ledger: create: %w", err)
+	}
+	for _, name := range entries {
+		var epoch uint32
+		if (scanName(name, "ledger-%08x", &epoch) || scanName(name, "base-%08x", &epoch)) && epoch != firstEpoch {
+			return missingGroup(names, name)
+		}
+	}
+	segments, err := fsys.List(names.ledger(firstEpoch))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: create: %w", err)
+	}
+	for _, name := range segments {
+		var number uint64
+		if !scanName(name, "%016x.seg", &number) {
+			continue
+		}
+		used, err := writtenTo(fsys, names.segment(firstEpoch, number))
+		if err != nil {
+			return fmt.Errorf("ledger: create: %w", err)
+		}
+		if number != 0 || used {
+			return missingGroup(names, name)
+		}
+	}
+	return nil
+}
+
+func missingGroup(names layout, found string) error {
+	return &CorruptionError{Path: names.group(), Err: fmt.Errorf("the group file is missing, though %s shows that the ledger was in use", found)}
+}
+
+// writtenTo reports whether a segment file holds a mark or the beginning of a record.
+func writtenTo(fsys fs.FS, path string) (bool, error) {
+	f, err := fsys.Open(path)
+	if err != nil {
+		return false, err
+	}
+	b := make([]byte, pageSize+headerSize)
+	n, err := f.ReadAt(b, 0)
+	if err == io.EOF {
+		err = nil
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return false, err
+	}
+	return len(bytes.Trim(b[min(n, firstMarkSlot):n], "\x00")) > 0, nil
 }
