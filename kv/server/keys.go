@@ -113,7 +113,10 @@ func (h handler) get(ctx context.Context, g *served, call *rpc.Call) (any, error
 		return nil, err
 	}
 	opts := kv.GetOptions{Level: kv.ReadLevel(args.Level), Revision: kv.Revision(args.Revision)}
-	if err := h.mayRead(ctx, g, opts.Level); err != nil {
+	if err := errors.Join(model.ValidateKey(args.Key), opts.Validate()); err != nil {
+		return nil, err
+	}
+	if err := h.reach(ctx, g, &opts.Level); err != nil {
 		return nil, err
 	}
 	r, err := g.Store.GetWith(ctx, args.Key, opts)
@@ -136,7 +139,10 @@ func (h handler) rangeOver(ctx context.Context, g *served, call *rpc.Call) (any,
 	if opts.MaxBytes == 0 || opts.MaxBytes > maxReadBytes {
 		opts.MaxBytes = maxReadBytes
 	}
-	if err := h.mayRead(ctx, g, opts.Level); err != nil {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	if err := h.reach(ctx, g, &opts.Level); err != nil {
 		return nil, err
 	}
 	var out rpc.RangeResult
@@ -152,10 +158,16 @@ func (h handler) rangeOver(ctx context.Context, g *served, call *rpc.Call) (any,
 	return &out, err
 }
 
-// mayRead says whether this node serves a read of a level.
-func (h handler) mayRead(ctx context.Context, g *served, level kv.ReadLevel) error {
-	if level == kv.Local {
+// reach blocks until this node's machine is as new as a read of a level demands: from then on what is here will do. The store would do the
+// same, but where leadership is lost meanwhile it waits for a leader, and the client does better to go and ask another node.
+func (h handler) reach(ctx context.Context, g *served, level *kv.ReadLevel) error {
+	if *level == kv.Local {
 		return nil
 	}
-	return h.awaitLeader(ctx, g)
+	if err := h.awaitLeader(ctx, g); err != nil {
+		return err
+	}
+	_, err := g.Group.Group.Read(ctx)
+	*level = kv.Local
+	return err
 }
