@@ -10,7 +10,7 @@ import (
 // disk is the file system as a store uses it. It adds three things:
 //
 //   - once the store has failed nothing is written or removed any more. A background job that tries is held until the store
-//     closes, as Pebble would else try again without end;
+//     closes (for good, when it failed before it was open), as Pebble would else try again without end;
 //   - after a failure for want of space the next file is created after a pause only, for the same reason;
 //   - the files that say which tables make up the store (the manifest and the markers) wait for space, since Pebble can't
 //     go on after a failed write of theirs.
@@ -24,7 +24,7 @@ type disk struct {
 // gate fails once the store has failed.
 func (d *disk) gate() error {
 	err := d.health.err()
-	if err != nil && d.opened() {
+	if err != nil {
 		<-d.health.closing
 	}
 	return err

@@ -58,6 +58,7 @@ func TestNothingIsWrittenAfterAFailure(t *testing.T) {
 		require.NoError(t, op.run(), op.name)
 	}
 	require.ErrorIs(t, h.fail(syscall.EIO), syscall.EIO)
+	close(h.closing) // until then they would wait
 	for _, op := range operations {
 		require.ErrorIs(t, op.run(), ErrFailed, op.name)
 	}

@@ -219,6 +219,28 @@ func TestFailedWriteEndsTheStore(t *testing.T) {
 	}
 }
 
+// TestOpenOnAFailingDisk: Pebble would try to write its manifest without end. A store that failed to open has lost nothing.
+func TestOpenOnAFailingDisk(t *testing.T) {
+	for _, kind := range []errorfs.OpKind{errorfs.OpFileWrite, errorfs.OpFileSync} {
+		for cause, want := range map[error]error{syscall.EIO: pebble.ErrFailed, syscall.ENOSPC: pebble.ErrNoSpace} {
+			f := &fault{match: func(op errorfs.Op) bool { return op.Kind == kind && isManifest(op) }}
+			mem := vfs.NewCrashableMem()
+			s := openAt(t, mem, 0)
+			e := engine(t, s, 1, 1)
+			require.NoError(t, put(t, e, "a", []byte("1")))
+			require.NoError(t, e.Flush())
+			require.NoError(t, s.Close())
+			f.set(cause)
+			_, err := pebble.Open(testDir, pebble.Options{FS: errorfs.Wrap(mem, f)})
+			require.ErrorIs(t, err, want)
+			require.ErrorIs(t, err, cause, "the cause is told")
+			require.ErrorContains(t, err, testDir)
+			crashed := mem.CrashClone(vfs.CrashCloneCfg{})
+			require.Equal(t, "1", get(t, engine(t, openAt(t, crashed, 0), 1, 1), "a"))
+		}
+	}
+}
+
 // TestDamageIsReported flips a byte of each kilobyte of each table in turn: reading everything gives an error that names the
 // file, or, where the byte is not read, the right answer.
 func TestDamageIsReported(t *testing.T) {

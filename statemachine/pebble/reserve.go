@@ -18,20 +18,24 @@ const (
 
 // makeRoom sees to it that a start finds space, or fails with ErrNoSpace. Where the file system can't say how much is free it does nothing.
 func makeRoom(fs vfs.FS, dir string) error {
-	usage, err := fs.GetDiskUsage(dir)
-	if err != nil || usage.AvailBytes >= openBytes {
+	if enough, _ := hasRoom(fs, dir); enough {
 		return nil
 	}
 	if _, err := fs.Stat(fs.PathJoin(dir, reserveName)); err == nil {
 		if err := fs.Remove(fs.PathJoin(dir, reserveName)); err != nil {
 			return fmt.Errorf("statemachine/pebble: giving up the reserve of a full disk: %w", err)
 		}
-		usage, err = fs.GetDiskUsage(dir)
 	}
-	if err == nil && usage.AvailBytes < openBytes {
-		return fmt.Errorf("%w: %s has %d bytes free and a start takes %d; free some space and start again", ErrNoSpace, dir, usage.AvailBytes, openBytes)
+	if enough, free := hasRoom(fs, dir); !enough {
+		return fmt.Errorf("%w: %s has %d bytes free and a start takes %d; free some space and start again", ErrNoSpace, dir, free, openBytes)
 	}
 	return nil
+}
+
+// hasRoom reports whether a start finds space, as far as the file system can say.
+func hasRoom(fs vfs.FS, dir string) (enough bool, free uint64) {
+	usage, err := fs.GetDiskUsage(dir)
+	return err != nil || usage.AvailBytes >= openBytes, usage.AvailBytes
 }
 
 // keepReserve puts the reserve aside, if it isn't there and there is plenty. That it fails is no harm.

@@ -33,7 +33,7 @@ type place struct{ group, epoch uint64 }
 
 // Open opens the store in a directory, which is made if there is none; no other store may have it open. It reads what was
 // durable when the store was last closed or the process ended. Damage that shows is a *CorruptionError. On a disk that is too
-// full to start on it fails with ErrNoSpace.
+// full to start on it fails with ErrNoSpace. After a write that failed in any other way (ErrFailed) the directory stays locked until the process ends.
 func Open(dir string, opts Options) (*Store, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, fmt.Errorf("statemachine/pebble: options: %w", err)
@@ -54,10 +54,13 @@ func Open(dir string, opts Options) (*Store, error) {
 	var opened atomic.Bool
 	fs := &disk{FS: opts.FS, health: s.health, opened: opened.Load}
 	listener := s.health.listener(func() { notify(s.wake) })
-	db, err := pebble.Open(dir, opts.pebbleOptions(fs, s.health, listener))
+	db, err := openPebble(dir, opts.pebbleOptions(fs, s.health, listener), s.health)
 	if err != nil {
-		if isCorruption(err) {
+		switch {
+		case isCorruption(err):
 			return nil, s.health.corrupt("", err)
+		case isNoSpace(err):
+			return nil, fmt.Errorf("%w: open %s: %w", ErrNoSpace, dir, err)
 		}
 		return nil, fmt.Errorf("statemachine/pebble: open %s: %w", dir, err)
 	}
@@ -68,6 +71,31 @@ func Open(dir string, opts Options) (*Store, error) {
 	go s.follow()
 	go s.sweepLoop()
 	return s, nil
+}
+
+// openPebble opens Pebble, or gives the failure of a write that Pebble would try again without end. What is still trying then is held by
+// its next write (disk.gate), for good: Pebble has no way to call an opening off.
+func openPebble(dir string, opts *pebble.Options, h *health) (*pebble.DB, error) {
+	type outcome struct {
+		db  *pebble.DB
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		db, err := pebble.Open(dir, opts)
+		done <- outcome{db, err}
+	}()
+	for {
+		changed := h.watch()
+		if err := h.err(); err != nil {
+			return nil, err
+		}
+		select {
+		case o := <-done:
+			return o.db, o.err
+		case <-changed:
+		}
+	}
 }
 
 // notify makes sure that the one who reads c looks again.
