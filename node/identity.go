@@ -162,8 +162,10 @@ func loadIdentity(fsys fs.FS, dir string, cluster [16]byte, self raft.NodeID, fr
 	}
 	id, err := decodeIdentity(raw)
 	switch {
+	case errors.Is(err, errUnknownFormat):
+		return nil, fmt.Errorf("node: %s: %w; nothing was changed", name, err)
 	case err != nil:
-		return nil, fmt.Errorf("node: %s is damaged or of another format: %w", name, err)
+		return nil, fmt.Errorf("node: %s is damaged: %w; nothing was changed: restore this very file from a copy, the node can't tell without it whom it has recognised", name, err)
 	case id.node != self:
 		return nil, fmt.Errorf("node: %s is the directory of node %s, not of %s; nothing was changed", dir, id.node, self)
 	case id.cluster != cluster:
