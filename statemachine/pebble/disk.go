@@ -30,6 +30,17 @@ func (d *disk) gate() error {
 	return err
 }
 
+// issue does something to the files unless the store has failed. A store fails between two of these and never during one, so that nothing
+// is written any more once somebody was told.
+func (d *disk) issue(change func() error) error {
+	d.health.writing.RLock()
+	defer d.health.writing.RUnlock()
+	if err := d.health.err(); err != nil {
+		return err
+	}
+	return change()
+}
+
 // vital reports whether a file is one that Pebble can't do without.
 func (d *disk) vital(name string) bool {
 	base := d.PathBase(name)
@@ -42,7 +53,7 @@ func (d *disk) persist(vital bool, write func() error) error {
 		if err := d.gate(); err != nil {
 			return err
 		}
-		err := write()
+		err := d.issue(write)
 		if err == nil || !vital || !isNoSpace(err) || !d.opened() || d.health.isClosing() {
 			return err
 		}
@@ -69,11 +80,11 @@ func (d *disk) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts .
 	return d.wrap(file, d.vital(name), err)
 }
 
-func (d *disk) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := d.gate(); err != nil {
-		return nil, err
-	}
-	file, err := d.FS.ReuseForWrite(oldname, newname, category)
+func (d *disk) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (file vfs.File, err error) {
+	err = d.persist(false, func() error {
+		file, err = d.FS.ReuseForWrite(oldname, newname, category)
+		return err
+	})
 	return d.wrap(file, d.vital(newname), err)
 }
 
@@ -103,17 +114,11 @@ func (d *disk) MkdirAll(dir string, perm os.FileMode) error {
 
 // Remove does not hold its caller: removing is not tried again.
 func (d *disk) Remove(name string) error {
-	if err := d.health.err(); err != nil {
-		return err
-	}
-	return d.FS.Remove(name)
+	return d.issue(func() error { return d.FS.Remove(name) })
 }
 
 func (d *disk) RemoveAll(name string) error {
-	if err := d.health.err(); err != nil {
-		return err
-	}
-	return d.FS.RemoveAll(name)
+	return d.issue(func() error { return d.FS.RemoveAll(name) })
 }
 
 func (d *disk) Unwrap() vfs.FS { return d.FS }

@@ -26,7 +26,9 @@ type health struct {
 	stopSublevels int64
 	retry         time.Duration
 
-	fatal atomic.Pointer[failure] // set once
+	fatal atomic.Pointer[failure] // set once, under writing
+	// writing is held for reading by whoever changes a file, so that fatal is set between two changes.
+	writing sync.RWMutex
 	// committed counts the bytes of all batches. flushing and flushed are its values when the last flush began and when
 	// the last flush that succeeded began: what lies behind flushed waits for the disk, give or take a memory table.
 	committed atomic.Int64
@@ -73,7 +75,10 @@ func (h *health) err() error {
 // fail ends the store. The first cause stays.
 func (h *health) fail(cause error) error {
 	f := &failure{err: fmt.Errorf("%w: %s: %w", ErrFailed, h.dir, cause)}
-	if h.fatal.CompareAndSwap(nil, f) {
+	h.writing.Lock()
+	first := h.fatal.CompareAndSwap(nil, f)
+	h.writing.Unlock()
+	if first {
 		h.logger.Error("the store has failed", "dir", h.dir, "error", cause)
 		h.signal()
 	}
