@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,6 +31,40 @@ func TestAFullFollowerTakesWhatIsNoData(t *testing.T) {
 		require.Equal(t, uint64(m.Last.Index), h.r.synced.Load())
 	}
 	require.NoError(t, h.r.roles.load().Err)
+}
+
+// The device fills up while the owner appends what the core has just accepted: that waits for space, and the replica works on.
+func TestTheDiskFillsDuringAnAppend(t *testing.T) {
+	h := newHandNode(t, 1, handLog())
+	h.lead()
+	body := strings.Repeat("x", 12<<10)
+	h.submit(body)
+	h.submit(body)
+	h.owners[0].loop.Turn()
+	h.syncer.loop.Turn()
+	p := h.submit(body)
+	h.clock.wall = func() {
+		h.disk.SetCapacity(h.disk.Used())
+		for h.provisioner.loop.Ready() {
+			h.provisioner.loop.Turn()
+		}
+		require.True(t, h.r.diskFull.Load())
+	}
+	h.owners[0].loop.Turn()
+	require.Nil(t, h.clock.wall, "nothing was appended")
+	h.settle()
+	require.NoError(t, h.r.roles.load().Err)
+	_, known, _ := p.Poll()
+	require.False(t, known)
+
+	h.disk.SetCapacity(0)
+	for range 32 {
+		h.tick()
+		h.settle()
+	}
+	_, known, err := p.Poll()
+	require.True(t, known)
+	require.NoError(t, err)
 }
 
 // An entry may be larger than what one turn takes in.

@@ -46,6 +46,8 @@ type images struct {
 	makings []*making
 	// offered is what is on its way, by group, in the order of offering.
 	offered []offered
+	// refused are installations that failed, until their cores are told.
+	refused []refused
 }
 
 type offered struct {
@@ -95,6 +97,7 @@ func (m *images) turn() (more bool) {
 		}
 	}
 	now := m.node.opts.Clock.Monotonic()
+	m.tellRefused(now)
 	again := m.serve(now)
 	return len(m.makings) > 0 || again
 }

@@ -92,7 +92,7 @@ func TestCloseDuringAnInstallation(t *testing.T) {
 	for turns := range 6 {
 		var opened []*counter
 		g := handStore()
-		g.Factory = counters{&opened}
+		g.Factory = counters{opened: &opened}
 		h := newHandNode(t, 3, g)
 		h.lead()
 		h.imageHere(raft.EntryID{Index: 50, Term: 2}, 40)
@@ -104,4 +104,34 @@ func TestCloseDuringAnInstallation(t *testing.T) {
 			require.True(t, m.closed, "machine %d of %d, after %d turns", i+1, len(opened), turns)
 		}
 	}
+}
+
+// An image that can't be installed for the moment is tried again from time to time, however often the leader announces it.
+func TestAFailedInstallationIsRepeatedAfterAPause(t *testing.T) {
+	var opened []*counter
+	broken := true
+	g := handStore()
+	g.Factory = counters{&opened, &broken}
+	h := newHandNode(t, 3, g)
+	base := h.imageHere(raft.EntryID{Index: 50, Term: 2}, 40)
+	announce := func() {
+		h.say(raft.Message{Type: raft.MsgImage, From: "n3", Term: 2, Image: &raft.ImageMeta{Base: base}})
+		h.settle()
+	}
+	announce()
+	require.Len(t, opened, 2, "the machine in force and one that failed")
+	for range 10 {
+		announce()
+		h.tick()
+		h.settle()
+	}
+	require.Len(t, opened, 2)
+	h.clock.now += installPause
+	h.tick()
+	h.settle()
+	broken = false
+	announce()
+	require.Len(t, opened, 3)
+	require.Equal(t, uint64(50), h.r.applied.load())
+	require.True(t, opened[1].closed)
 }

@@ -166,6 +166,7 @@ type counter struct {
 	n       uint64
 	applied statemachine.Index
 	closed  bool
+	fails   bool // to restore
 }
 
 func (c *counter) Apply(entries []statemachine.Entry, applied statemachine.Index, results []statemachine.Result) error {
@@ -179,6 +180,9 @@ func (c *counter) Image() (statemachine.Image, error) {
 	return &counterImage{at: c.applied, chunk: binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(c.applied)), c.n)}, nil
 }
 func (c *counter) Restore(chunks statemachine.ChunkSource) error {
+	if c.fails {
+		return errors.New("the device is full")
+	}
 	b, err := chunks.Next()
 	if err != nil {
 		return err
@@ -208,11 +212,14 @@ func (i *counterImage) Next() (chunk []byte, err error) {
 	return chunk, err
 }
 
-// counters opens counters, and notes them when opened is set.
-type counters struct{ opened *[]*counter }
+// counters opens counters, and notes them when opened is set. Those of a later epoch than the first fail while broken says so.
+type counters struct {
+	opened *[]*counter
+	broken *bool
+}
 
-func (f counters) Open(statemachine.Place) (statemachine.Machine, error) {
-	c := &counter{}
+func (f counters) Open(p statemachine.Place) (statemachine.Machine, error) {
+	c := &counter{fails: f.broken != nil && *f.broken && p.Epoch > 1}
 	if f.opened != nil {
 		*f.opened = append(*f.opened, c)
 	}
