@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -110,6 +111,13 @@ func (w *Writer) Acked(group string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.acked[group]
+}
+
+// Summary is what the writers have seen so far: acknowledged writes and the longest time without one, by group, and how often each error came.
+func (w *Writer) Summary() (acked map[string]int, longest map[string]time.Duration, errs map[string]int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.acked), maps.Clone(w.longest), maps.Clone(w.errs)
 }
 
 // Await blocks until so many more writes to each group were acknowledged.
