@@ -10,6 +10,7 @@ import (
 	"github.com/ledgerkv/ledgerkv/kv"
 	"github.com/ledgerkv/ledgerkv/node"
 	"github.com/ledgerkv/ledgerkv/raft"
+	"github.com/ledgerkv/ledgerkv/statemachine/image"
 )
 
 // The groups of a Scenario.
@@ -359,7 +360,29 @@ func (s *Scenario) Check() error {
 	for _, name := range []string{kvGroup, logGroup} {
 		faults = append(faults, s.compare(name))
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, s.compareStates())...)
+}
+
+// compareStates demands the same state of every machine; all have applied the same.
+func (s *Scenario) compareStates() error {
+	var first [32]byte
+	for i, x := range s.servers {
+		img, err := x.node.Group(kvGroup).Machine().Image()
+		if err != nil {
+			return fmt.Errorf("%s: %w", x.ID(), err)
+		}
+		hash, err := image.Hash(img)
+		if err := errors.Join(err, img.Close()); err != nil {
+			return fmt.Errorf("%s: hashing the state: %w", x.ID(), err)
+		}
+		if i == 0 {
+			first = hash
+		}
+		if hash != first {
+			return fmt.Errorf("%s: the state at index %d is %x, that of %s is %x", x.ID(), img.Applied(), hash, s.servers[0].ID(), first)
+		}
+	}
+	return nil
 }
 
 // lookBack notes what a server's files tell of what it went through.
