@@ -210,5 +210,5 @@ func (l *link) clear() {
 	clear(l.frames)
 	clear(l.bodies[:cap(l.bodies)])
 	l.bodies = l.bodies[:0]
-	clear(l.spare[:cap(l.spare)])
+	clear(l.spare)
 }
