@@ -208,6 +208,8 @@ func (m *images) sent(s snapshot.Sent) {
 	m.noteSending(r)
 	if s.Err != nil {
 		r.log.Warn("an image did not reach its peer", "peer", s.Peer, "image", s.ID, "err", s.Err)
+	} else {
+		m.node.image(s.Group, ImageSent, s.ID.Index)
 	}
 	m.tellSent(r, s.Peer, s.ID, s.Err == nil)
 }
@@ -281,6 +283,7 @@ func (m *images) finish(k *making) error {
 	}
 	r.noteImage(meta.Base)
 	r.images.wanted.Store(false)
+	m.node.image(r.opts.ID, ImageMade, meta.Base.ID.Index)
 	r.tell(func(r *replica) {
 		r.removeHead()
 		r.proposeTrim()

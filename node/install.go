@@ -193,5 +193,6 @@ func (r *replica) installed(base raft.Base) {
 	r.unsynced, r.trims = nil, nil
 	r.synced.Store(uint64(base.ID.Index))
 	r.core.Installed(base, true)
+	r.node.image(r.opts.ID, ImageInstalled, base.ID.Index)
 	r.log.Info("installed an image", "at", base.ID)
 }

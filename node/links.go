@@ -80,13 +80,17 @@ func (n *Node) send(r *replica, messages []raft.Message) {
 
 func (l *link) push(o outbound) {
 	l.mu.Lock()
-	if len(l.queue) < l.limit {
-		l.queue = append(l.queue, o)
-	} else {
+	full := len(l.queue) >= l.limit
+	if full {
 		l.broken = true
+	} else {
+		l.queue = append(l.queue, o)
 	}
 	l.mu.Unlock()
 	l.loop.notify()
+	if full {
+		l.node.dropped(l.peer, 1)
+	}
 }
 
 func (l *link) turn() (more bool) {
@@ -105,6 +109,7 @@ func (l *link) turn() (more bool) {
 		if len(l.frames) > 0 {
 			if err := l.node.transport.Send(l.peer, l.class, l.frames); err != nil {
 				l.dropped(err)
+				l.node.dropped(l.peer, len(batch)) // all that are left; some may have arrived
 				break
 			}
 		}

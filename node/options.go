@@ -76,6 +76,16 @@ type Hooks struct {
 	Failed func(group GroupID, name string, err error)
 	// Flushed: the syncer made n batches durable with one flush that took d. Syncer loop.
 	Flushed func(group GroupID, n int, d time.Duration)
+	// Connected: a link of this node to a peer came up; there are several for each peer. Disconnected: one broke, in either direction.
+	// The transport's goroutines.
+	Connected    func(peer NodeID)
+	Disconnected func(peer NodeID, err error)
+	// Dropped: n messages to or from a peer were dropped, because there was no connection, it broke, or a queue was full. Link loops, and the
+	// transport's goroutines.
+	Dropped func(peer NodeID, n int)
+	// Image: an image of the state at an index was made, sent or installed. In a log-only group only a base is sent and installed. Images and
+	// owner loops.
+	Image func(group GroupID, event ImageEvent, index Index)
 }
 
 // Clock is where a node takes the time from.

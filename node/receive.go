@@ -39,6 +39,9 @@ func (v receiver) Admit(h transport.Hello, dialed bool) error {
 func (v receiver) Connected(peer raft.NodeID, c transport.Class) {
 	n := v.node
 	n.opts.Logger.Debug("connected", "peer", peer, "class", c)
+	if h := n.opts.Hooks.Connected; h != nil {
+		h(peer)
+	}
 	n.identityMu.Lock()
 	defer n.identityMu.Unlock()
 	n.linksUp[peer] = true
@@ -63,6 +66,9 @@ func (v receiver) Connected(peer raft.NodeID, c transport.Class) {
 // Disconnected tells the cores that what was on the way is lost.
 func (v receiver) Disconnected(peer raft.NodeID, c transport.Class, err error) {
 	v.node.opts.Logger.Debug("disconnected", "peer", peer, "class", c, "err", err)
+	if h := v.node.opts.Hooks.Disconnected; h != nil {
+		h(peer, err)
+	}
 	if c == transport.Image {
 		v.node.images.disconnected(peer)
 		return
@@ -116,8 +122,14 @@ func (v receiver) messages(from raft.NodeID, head, body []byte) error {
 		if m.Type == raft.MsgImage {
 			continue // images are announced on their own connection only
 		}
-		if r := v.node.replica(reader.Group()); r != nil && !r.failed() && r.inbox.push(in) {
+		r := v.node.replica(reader.Group())
+		if r == nil || r.failed() {
+			continue
+		}
+		if r.inbox.push(in) {
 			r.owner.work.add(r)
+		} else {
+			v.node.dropped(from, 1)
 		}
 	}
 	return reader.Err()
