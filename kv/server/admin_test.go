@@ -18,6 +18,7 @@ import (
 	"github.com/ledgerkv/ledgerkv/internal/sim/disk"
 	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
 	"github.com/ledgerkv/ledgerkv/kv/server"
+	"github.com/ledgerkv/ledgerkv/node/transport"
 )
 
 // fetch gets a page of a node's admin port.
@@ -80,6 +81,10 @@ func TestAReplicaThatStops(t *testing.T) {
 	e = refused(c, n, "kv", rpc.VerbPut, &rpc.PutArgs{Key: b("b")})
 	require.Equal(t, rpc.CodeUnavailable, e.Code)
 	require.Contains(t, e.Message, "has stopped")
+	for g := n.node.Group("kv"); g.Role().Err == nil; { // the callers are told first
+		_, err := g.AwaitRole(c.context(), g.Role().Seq)
+		require.NoError(t, err)
+	}
 	st := call[rpc.NodeStatus](c, n, "", rpc.VerbStatus, &rpc.Empty{})
 	require.Equal(t, server.RoleStopped, st.Groups[0].Role)
 	require.NotEmpty(t, st.Groups[0].Problem)
@@ -195,6 +200,58 @@ func TestMetrics(t *testing.T) {
 	require.Contains(t, text, `ledgerkv_replica_up{group="broken"} 0`)
 	require.Len(t, found["ledgerkv_replica_term"], 2, "what could not be opened has no term")
 	require.GreaterOrEqual(t, found["ledgerkv_flush_batches_total"][0], 5.0)
+}
+
+// TestImagesAndLinksAreCounted: a follower that is cut off misses so much that it gets an image.
+func TestImagesAndLinksAreCounted(t *testing.T) {
+	t.Parallel()
+	c := &testCluster{t: t, network: transport.NewNetwork(), imageBytes: 1 << 18, keepBytes: 1}
+	c.openAll(3, nil)
+	leads, away := c.leader("kv")
+	for _, n := range c.nodes {
+		if n != away {
+			c.network.Cut(n.id, away.id)
+			c.network.Cut(away.id, n.id)
+		}
+	}
+	last := away.node.Group("kv").Ledger().Last().Index
+	value := make([]byte, 32<<10)
+	for leads.node.Group("kv").Ledger().Base().ID.Index <= last+10 {
+		call[rpc.PutResult](c, leads, "kv", rpc.VerbPut, &rpc.PutArgs{Key: b("k"), Value: value})
+	}
+	c.network.HealAll()
+	for _, n := range c.nodes {
+		if n != away {
+			c.network.Break(n.id, away.id)
+		}
+	}
+	require.NoError(t, away.node.Group("kv").WaitApplied(c.context(), leads.node.Group("kv").Applied()))
+	metric := func(n *testNode, name, labels string) float64 {
+		_, _, text := fetch(t, n, "/metrics")
+		require.NotEmpty(t, families(t, text)[name])
+		_, rest, ok := strings.Cut(text, "\n"+name+labels+" ")
+		require.True(t, ok, "%s%s", name, labels)
+		digits, _, _ := strings.Cut(rest, "\n")
+		value, err := strconv.ParseFloat(digits, 64)
+		require.NoError(t, err)
+		return value
+	}
+	sent := 0.0
+	for _, n := range c.nodes {
+		sent += metric(n, "ledgerkv_images_sent_total", `{group="kv"}`)
+	}
+	require.Positive(t, sent)
+	require.Positive(t, metric(leads, "ledgerkv_images_made_total", `{group="kv"}`))
+	require.Positive(t, metric(away, "ledgerkv_images_installed_total", `{group="kv"}`))
+	require.Zero(t, metric(away, "ledgerkv_images_installed_total", `{group="log"}`))
+	peer := `{peer="` + string(away.id) + `"}`
+	require.GreaterOrEqual(t, metric(leads, "ledgerkv_peer_connections_total", peer), 3.0)
+	require.Positive(t, metric(leads, "ledgerkv_peer_disconnections_total", peer))
+	require.NoError(t, away.server.Close())
+	require.NoError(t, away.node.Close())
+	for ctx := c.context(); metric(leads, "ledgerkv_peer_messages_dropped_total", peer) == 0; {
+		require.NoError(t, ctx.Err(), "heartbeats to a node that is gone are dropped")
+	}
 }
 
 func TestLabelsAreEscaped(t *testing.T) {

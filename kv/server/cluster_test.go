@@ -41,6 +41,8 @@ type testCluster struct {
 	peers   []node.Peer
 	members []server.Member
 	nodes   []*testNode
+	// imageBytes and keepBytes are GroupOptions of the store.
+	imageBytes, keepBytes uint64
 }
 
 var silent = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -49,6 +51,14 @@ var silent = slog.New(slog.NewTextHandler(io.Discard, nil))
 func newCluster(t *testing.T, size int, start ...int) *testCluster {
 	t.Helper()
 	c := &testCluster{t: t, network: transport.NewNetwork()}
+	c.openAll(size, start)
+	return c
+}
+
+// openAll opens the nodes with the numbers in start, or all.
+func (c *testCluster) openAll(size int, start []int) {
+	t := c.t
+	t.Helper()
 	var listeners []net.Listener
 	for i := range size {
 		id := node.NodeID(fmt.Sprintf("n%d", i+1))
@@ -67,19 +77,22 @@ func newCluster(t *testing.T, size int, start ...int) *testCluster {
 	for _, i := range start {
 		c.nodes = append(c.nodes, c.open(i, listeners[i]))
 	}
-	return c
 }
 
 func (c *testCluster) open(i int, l net.Listener) *testNode {
 	c.t.Helper()
 	n := &testNode{id: c.peers[i].ID, disk: disk.New(uint64(i)), metrics: server.NewMetrics(), address: l.Addr().String(), served: make(chan error, 1)}
 	var err error
-	n.node, err = node.Open(node.Options{Dir: "data", ID: n.id, Peers: c.peers, Transport: c.network.Transport(n.id), FS: n.disk, Logger: silent, Hooks: n.metrics.Hooks()})
+	opts := node.Options{Dir: "data", ID: n.id, Peers: c.peers, Transport: c.network.Transport(n.id), FS: n.disk, Logger: silent, Hooks: n.metrics.Hooks()}
+	if len(c.peers) > 1 { // leaders are to stay what they are, however busy the machine is
+		opts.ElectionTimeout, opts.HeartbeatInterval = 1500*time.Millisecond, 100*time.Millisecond
+	}
+	n.node, err = node.Open(opts)
 	require.NoError(c.t, err)
 	c.t.Cleanup(func() { n.node.Close() })
 	factory, err := kv.NewFactory(kv.BTree, kv.EngineOptions{})
 	require.NoError(c.t, err)
-	store, err := n.node.OpenGroup(node.GroupOptions{ID: 1, Name: "kv", Factory: factory, SegmentSize: 1 << 18})
+	store, err := n.node.OpenGroup(node.GroupOptions{ID: 1, Name: "kv", Factory: factory, SegmentSize: 1 << 18, ImageEveryBytes: c.imageBytes, KeepBytes: c.keepBytes})
 	require.NoError(c.t, err)
 	log, err := n.node.OpenGroup(node.GroupOptions{ID: 2, Name: "log", SegmentSize: 1 << 16, KeepBytes: 1 << 16})
 	require.NoError(c.t, err)

@@ -38,6 +38,8 @@ func (s *Server) writeMetrics(ctx context.Context, w io.Writer) error {
 	s.writeReplicas(e, states)
 	s.writePeers(e, states)
 	s.writeFlushes(e, states)
+	s.writeImages(e, states)
+	s.writeLinks(e)
 	s.writeRequests(e)
 	writeRuntime(e)
 	return e.err
@@ -131,6 +133,44 @@ func (s *Server) writeFlushes(e *exposition, states []replicaState) {
 		e.family(c.name, "counter", c.help)
 		for i := range states {
 			e.sample(c.name, float64(c.value(m.group(states[i].ID))), states[i].labels...)
+		}
+	}
+}
+
+// writeImages writes what became of images.
+func (s *Server) writeImages(e *exposition, states []replicaState) {
+	families := []struct {
+		name, help string
+		event      node.ImageEvent
+	}{
+		{"ledgerkv_images_made_total", "Images that were made on this node.", node.ImageMade},
+		{"ledgerkv_images_sent_total", "Images that a peer has taken from this node as a whole.", node.ImageSent},
+		{"ledgerkv_images_installed_total", "Images that took the place of this node's log and machine.", node.ImageInstalled},
+	}
+	for _, f := range families {
+		e.family(f.name, "counter", f.help)
+		for i := range states {
+			e.sample(f.name, float64(s.opts.Metrics.group(states[i].ID).images[f.event].Load()), states[i].labels...)
+		}
+	}
+}
+
+// writeLinks writes what became of the connections with each peer.
+func (s *Server) writeLinks(e *exposition) {
+	families := []struct {
+		name, help string
+		value      func(*peerMetrics) uint64
+	}{
+		{"ledgerkv_peer_connections_total", "Links to the peer that came up; there are three for each peer.", func(p *peerMetrics) uint64 { return p.connected.Load() }},
+		{"ledgerkv_peer_disconnections_total", "Connections with the peer that broke, in either direction.", func(p *peerMetrics) uint64 { return p.disconnected.Load() }},
+		{"ledgerkv_peer_messages_dropped_total", "Messages to and from the peer that were dropped: no connection, a broken one, or a full queue.", func(p *peerMetrics) uint64 { return p.dropped.Load() }},
+	}
+	for _, f := range families {
+		e.family(f.name, "counter", f.help)
+		for _, m := range s.opts.Members {
+			if m.ID != s.opts.Node.ID() {
+				e.sample(f.name, float64(f.value(s.opts.Metrics.peer(m.ID))), label{"peer", string(m.ID)})
+			}
 		}
 	}
 }

@@ -16,8 +16,9 @@ type Metrics struct {
 	// requests counts answers by verb and code; seconds has their times by verb.
 	requests [verbs][codes]atomic.Uint64
 	seconds  [verbs]histogram
-	// groups holds a *groupMetrics for each node.GroupID.
+	// groups holds a *groupMetrics for each node.GroupID, peers a *peerMetrics for each node.NodeID.
 	groups sync.Map
+	peers  sync.Map
 }
 
 // verbs and codes are how many there are, with one more for what this node does not know.
@@ -32,6 +33,13 @@ type groupMetrics struct {
 	batches     atomic.Uint64
 	roleChanges atomic.Uint64
 	failures    atomic.Uint64
+	// images counts by node.ImageEvent.
+	images [node.ImageInstalled + 1]atomic.Uint64
+}
+
+// peerMetrics is what is counted for a peer.
+type peerMetrics struct {
+	connected, disconnected, dropped atomic.Uint64
 }
 
 // NewMetrics makes counters that stand at zero.
@@ -47,15 +55,24 @@ func (m *Metrics) Hooks() node.Hooks {
 			g.flushes.observe(d)
 			g.batches.Add(uint64(n))
 		},
+		Connected:    func(peer node.NodeID) { m.peer(peer).connected.Add(1) },
+		Disconnected: func(peer node.NodeID, _ error) { m.peer(peer).disconnected.Add(1) },
+		Dropped:      func(peer node.NodeID, n int) { m.peer(peer).dropped.Add(uint64(n)) },
+		Image:        func(group node.GroupID, event node.ImageEvent, _ node.Index) { m.group(group).images[event].Add(1) },
 	}
 }
 
-func (m *Metrics) group(id node.GroupID) *groupMetrics {
-	if g, ok := m.groups.Load(id); ok {
-		return g.(*groupMetrics)
+func (m *Metrics) group(id node.GroupID) *groupMetrics { return entry[groupMetrics](&m.groups, id) }
+
+func (m *Metrics) peer(id node.NodeID) *peerMetrics { return entry[peerMetrics](&m.peers, id) }
+
+// entry gives what a map holds for a key, making it if need be.
+func entry[T any](m *sync.Map, key any) *T {
+	if v, ok := m.Load(key); ok {
+		return v.(*T)
 	}
-	g, _ := m.groups.LoadOrStore(id, &groupMetrics{})
-	return g.(*groupMetrics)
+	v, _ := m.LoadOrStore(key, new(T))
+	return v.(*T)
 }
 
 // served counts a request.
