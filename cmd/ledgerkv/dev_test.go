@@ -184,7 +184,7 @@ func TestNothingIsOrphaned(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, r.Close())
 		require.Equal(t, cli.ExitFailed, dev.end(t))
-		eventually(t, "the ports are free", func() bool { return portsFree(base, 40) })
+		eventually(t, "the ports are free", func() bool { return portsFree(base, basePorts) })
 	})
 	t.Run("terminated", func(t *testing.T) {
 		t.Parallel()

@@ -54,15 +54,25 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // nextBase counts up the base ports that tests in this process take.
 var nextBase atomic.Int64
 
-// freeBase gives a base port whose next 40 ports nobody uses, nor those that defaults derive from it. It is below what Linux gives to
+// basePorts is how many ports belong to a base port; the one behind them is held while the test runs, so that tests of other processes
+// don't take the same.
+const basePorts = 39
+
+// freeBase gives a base port whose ports nobody uses, nor those that defaults derive from them. It is below what Linux gives to
 // connections.
 func freeBase(t *testing.T) int {
 	t.Helper()
-	for range 200 {
+	for range 400 {
 		base := 11_000 + os.Getpid()%50*200 + int(nextBase.Add(1)-1)*40%10_000
-		if portsFree(base, 40) && portsFree(base+10_000, 3) && portsFree(base+20_000, 3) {
+		claim, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+basePorts))
+		if err != nil {
+			continue
+		}
+		if portsFree(base, basePorts) && portsFree(base+10_000, 3) && portsFree(base+20_000, 3) {
+			t.Cleanup(func() { claim.Close() })
 			return base
 		}
+		claim.Close()
 	}
 	require.Fail(t, "no free ports")
 	return 0

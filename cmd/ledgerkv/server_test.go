@@ -127,12 +127,17 @@ func TestPeersInDLedgersForm(t *testing.T) {
 	}
 	s := session{t, strings.Join(endpoints, ",")}
 	s.good("log", "append", "one")
-	leader := s.nodes()[0].Groups[0].Leader
+	leader := ""
+	eventually(t, "all agree on a leader", func() bool {
+		all := s.nodes()
+		leader = all[0].Groups[0].Leader
+		return leader != "" && all[1].Groups[0].Leader == leader && all[2].Groups[0].Leader == leader
+	})
 	nodes[leader].signal(t, syscall.SIGTERM)
 	require.Zero(t, nodes[leader].end(t))
 	require.Contains(t, nodes[leader].errs.String(), "leadership was handed over")
 	s.good("log", "append", "two")
-	require.Equal(t, "one\ntwo\n", strings.ReplaceAll(strings.ReplaceAll(s.good("log", "tail", "--from", "1", "--count", "2"), "2\t", ""), "4\t", ""))
+	require.Regexp(t, `^\d+\tone\n\d+\ttwo\n$`, s.good("log", "tail", "--from", "1", "--count", "2"))
 }
 
 // TestAWipedNodeStaysOut: under its old name it may not vote again.

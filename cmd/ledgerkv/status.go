@@ -165,7 +165,9 @@ meanwhile; none is lost. It fails when NODE is down or too far behind.`,
 		Examples: [][2]string{{"@ transfer --to n2", "n2 leads all groups"}, {"@ transfer --to n2 --group log", "n2 leads the group log"}},
 		Define: func(flags *flag.FlagSet) func(context.Context, *cli.Call) error {
 			var conn connection
+			var out format
 			conn.define(flags, "")
+			out.define(flags)
 			to := flags.String("to", "", "the `node` that is to lead; required")
 			return func(ctx context.Context, call *cli.Call) error {
 				if *to == "" {
@@ -183,9 +185,15 @@ meanwhile; none is lost. It fails when NODE is down or too far behind.`,
 						if err := c.Transfer(ctx, g, *to); err != nil {
 							return fmt.Errorf("group %s: %w", g, err)
 						}
+						if out == asJSON {
+							continue
+						}
 						if _, err := fmt.Fprintf(call.Out, "%s leads %s\n", *to, g); err != nil {
 							return err
 						}
+					}
+					if out == asJSON {
+						return writeJSON(call.Out, map[string]any{"leader": *to, "groups": groups})
 					}
 					return nil
 				})
