@@ -63,10 +63,15 @@ func TestServerOnItsOwn(t *testing.T) {
 	_, metrics := page(t, admin, "/metrics")
 	require.Contains(t, metrics, `ledgerkv_requests_total{verb="put",code="ok"} 1`)
 
+	used := base + 20
+	free := func() string { // an address of the test's own that was not used before
+		used++
+		return fmt.Sprintf("127.0.0.1:%d", used)
+	}
 	for name, args := range map[string][]string{
 		fmt.Sprintf("the port of 127.0.0.1:%d is in use: stop the process that has it, or choose another address with --client", base+11): alone(t.TempDir(), base),
-		fmt.Sprintf("the port of 127.0.0.1:%d is in use: stop the process that has it, or choose another address with --admin", base+13):  alone(t.TempDir(), base, "--client", freeAddress(t)),
-		"data is in use by another process":             {"server", "--dir", dir, "--client", freeAddress(t), "--admin", freeAddress(t)},
+		fmt.Sprintf("the port of 127.0.0.1:%d is in use: stop the process that has it, or choose another address with --admin", base+13):  alone(t.TempDir(), base, "--client", free()),
+		"data is in use by another process":             {"server", "--dir", dir, "--client", free(), "--admin", free()},
 		"expected this node, n1, among":                 alone(t.TempDir(), base, "--peers", "n2=a:1"),
 		`expected "btree" or "pebble"`:                  alone(t.TempDir(), base, "--engine", "paper"),
 		"expected peers as":                             alone(t.TempDir(), base, "--peers", "frob"),
@@ -79,7 +84,7 @@ func TestServerOnItsOwn(t *testing.T) {
 	p.signal(t, syscall.SIGTERM)
 	require.Zero(t, p.end(t))
 
-	other := []string{"--client", freeAddress(t), "--admin", freeAddress(t)}
+	other := []string{"--client", free(), "--admin", free()}
 	r = run(append([]string{"server", "--dir", dir, "--id", "n2"}, other...)...)
 	require.Equal(t, cli.ExitFailed, r.status)
 	require.Contains(t, r.err, "is the directory of node n1, not of n2; nothing was changed")
@@ -90,14 +95,6 @@ func TestServerOnItsOwn(t *testing.T) {
 	require.Equal(t, "v", s.good("get", "k"))
 	p.signal(t, os.Interrupt)
 	require.Zero(t, p.end(t))
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // TestPeerPortInUse: the third port is found, too, and named.
