@@ -254,9 +254,8 @@ func (w *walk) take(rec *Record) {
 // sealed checks the sidecar of a segment that was read to its end, and that there is a next one.
 func (w *walk) sealed(number uint64) error {
 	r := &w.in.rec
-	full := uint64(w.tip.End) == (number+1)*w.in.SegmentSize
-	if _, ok := r.sizes[number+1]; !ok && !full && number >= r.markSegment() {
-		w.fault(number+1, errors.New("the segment file is missing: the one before it ends with a filler"))
+	if _, ok := r.sizes[number+1]; !ok && number >= r.markSegment() {
+		w.fault(number+1, errNextMissing)
 		w.ended = true
 	}
 	name := r.names.sidecar(r.group.ledgerEpoch, number)
