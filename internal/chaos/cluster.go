@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -24,10 +25,19 @@ type Cluster struct {
 
 // Process is a node and, while it runs, its process.
 type Process struct {
-	ID, Dir, Client string
-	program         string
-	command         *exec.Cmd
-	output          *os.File
+	ID, Dir, Client, Admin string
+	program                string
+	command                *exec.Cmd
+	output                 *os.File
+}
+
+// Limits are settings of the nodes other than the defaults, so that a test meets with little data what others meet with much. Sizes are in
+// bytes; 0 is the node's default (docs/operations.md).
+type Limits struct {
+	// SegmentSize and KeepBytes are those of both groups, ImageEveryBytes that of the store.
+	SegmentSize, KeepBytes, ImageEveryBytes uint64
+	// ImageBytesPerSecond bounds what a node sends of images.
+	ImageBytesPerSecond int64
 }
 
 // Build makes the program in dir and gives its path.
@@ -41,7 +51,7 @@ func Build(ctx context.Context, dir string) (string, error) {
 }
 
 // NewCluster writes the settings of three nodes below dir; nothing runs yet.
-func NewCluster(program, dir, engine string) (*Cluster, error) {
+func NewCluster(program, dir, engine string, limits Limits) (*Cluster, error) {
 	ports, err := freePorts(9)
 	if err != nil {
 		return nil, err
@@ -51,20 +61,58 @@ func NewCluster(program, dir, engine string) (*Cluster, error) {
 	for i := range 3 {
 		id := fmt.Sprintf("n%d", i+1)
 		peers = append(peers, fmt.Sprintf("%s=127.0.0.1:%d", id, ports[3*i]))
-		p := &Process{ID: id, Dir: filepath.Join(dir, id), Client: fmt.Sprintf("127.0.0.1:%d", ports[3*i+1]), program: program}
+		p := &Process{ID: id, Dir: filepath.Join(dir, id), Client: fmt.Sprintf("127.0.0.1:%d", ports[3*i+1]), Admin: fmt.Sprintf("127.0.0.1:%d", ports[3*i+2]), program: program}
 		c.nodes = append(c.nodes, p)
 		clients = append(clients, id+"="+p.Client)
 		endpoints = append(endpoints, p.Client)
 	}
-	for i, p := range c.nodes {
+	for _, p := range c.nodes {
 		init := exec.Command(program, "server", "--init", "--dir", p.Dir, "--id", p.ID, "--peers", strings.Join(peers, ","), "--clients", strings.Join(clients, ","), "--engine", engine,
-			"--client", p.Client, "--admin", fmt.Sprintf("127.0.0.1:%d", ports[3*i+2]))
+			"--client", p.Client, "--admin", p.Admin)
 		if out, err := init.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("chaos: settings of %s: %w: %s", p.ID, err, out)
+		}
+		if err := p.limit(limits); err != nil {
+			return nil, fmt.Errorf("chaos: limits of %s: %w", p.ID, err)
 		}
 	}
 	c.client, err = client.Open(client.Options{Endpoints: endpoints})
 	return c, err
+}
+
+// limit writes limits into the node's configuration file.
+func (p *Process) limit(limits Limits) error {
+	path := filepath.Join(p.Dir, "config.json")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var config map[string]any
+	if err := json.Unmarshal(data, &config); err != nil {
+		return err
+	}
+	groups, _ := config["groups"].([]any)
+	for _, g := range groups {
+		g, _ := g.(map[string]any)
+		set(g, "segment_size", limits.SegmentSize)
+		set(g, "keep_bytes", limits.KeepBytes)
+		if g["name"] == storeGroup {
+			set(g, "image_every_bytes", limits.ImageEveryBytes)
+		}
+	}
+	if limits.ImageBytesPerSecond != 0 {
+		config["limits"] = map[string]any{"image_bytes_per_second": limits.ImageBytesPerSecond}
+	}
+	if data, err = json.MarshalIndent(config, "", "  "); err != nil {
+		return err
+	}
+	return os.WriteFile(path, data, 0o600)
+}
+
+func set(settings map[string]any, name string, value uint64) {
+	if value != 0 {
+		settings[name] = value
+	}
 }
 
 // freePorts gives ports that are free now, all held at once so that they differ.

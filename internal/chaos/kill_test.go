@@ -42,10 +42,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func start(t *testing.T, engine string) (*Cluster, context.Context) {
+func start(t *testing.T, engine string, limits Limits) (*Cluster, context.Context) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute+time.Duration(*kills)*30*time.Second)
 	t.Cleanup(cancel)
-	c, err := NewCluster(program, t.TempDir(), engine)
+	c, err := NewCluster(program, t.TempDir(), engine, limits)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		c.Close() // what still runs is killed
@@ -68,8 +68,8 @@ func start(t *testing.T, engine string) (*Cluster, context.Context) {
 func TestKillLeader(t *testing.T) {
 	for _, engine := range []string{"btree", "pebble"} {
 		t.Run(engine, func(t *testing.T) {
-			c, ctx := start(t, engine)
-			w := StartWriter(c.client, *writers)
+			c, ctx := start(t, engine, Limits{})
+			w := StartWriter(c.client, *writers, 0)
 			require.NoError(t, w.Await(ctx, 50))
 			for i := range *kills {
 				leader, err := c.Leader(ctx, []string{storeGroup, logGroup}[i%2])
@@ -96,7 +96,7 @@ func TestKillLeader(t *testing.T) {
 			require.NoError(t, w.Await(ctx, 50))
 			w.Stop()
 			require.NoError(t, c.Converged(ctx))
-			require.NoError(t, w.Check(ctx, c))
+			require.NoError(t, w.Check(ctx, c, 1))
 			for _, p := range c.nodes {
 				require.NoError(t, p.Stop())
 			}
@@ -105,15 +105,29 @@ func TestKillLeader(t *testing.T) {
 	}
 }
 
-// equalLedgers demands sound ledgers on disk, with the same bytes at the same positions over the range that all have.
+// groupNames are the groups by the number of their directory less one.
+var groupNames = []string{storeGroup, logGroup}
+
+// inspect looks at the ledgers of a node that does not run.
+func inspect(t *testing.T, p *Process) (inspections []*ledger.Inspection) {
+	t.Helper()
+	for group := range groupNames {
+		in, err := ledger.Inspect(fs.OS, filepath.Join(p.Dir, "groups", fmt.Sprintf("%016x", group+1)))
+		require.NoError(t, err)
+		inspections = append(inspections, in)
+	}
+	return inspections
+}
+
+// equalLedgers demands sound ledgers on disk, with the same bytes at the same positions over the range that all have. The bytes are those of
+// whole records, with the checksum of the record before: the chain is compared by it.
 func equalLedgers(t *testing.T, c *Cluster) {
 	t.Helper()
-	for group := range 2 {
+	for group, name := range groupNames {
 		var inspections []*ledger.Inspection
 		last, first := raft.Index(0), raft.Index(0)
 		for i, p := range c.nodes {
-			in, err := ledger.Inspect(fs.OS, filepath.Join(p.Dir, "groups", fmt.Sprintf("%016x", group+1)))
-			require.NoError(t, err)
+			in := inspect(t, p)[group]
 			d, err := in.DigestAt(0)
 			require.NoError(t, err, "ledger of %s", p.ID)
 			if i == 0 || d.Last.Index < last {
@@ -137,7 +151,7 @@ func equalLedgers(t *testing.T, c *Cluster) {
 			if i == 0 {
 				want = have
 			}
-			require.True(t, equalMaps(want, have), "group %d: the ledger of %s differs from that of %s", group+1, c.nodes[i].ID, c.nodes[0].ID)
+			require.True(t, equalMaps(want, have), "group %s: the ledger of %s differs from that of %s", name, c.nodes[i].ID, c.nodes[0].ID)
 		}
 	}
 }
@@ -157,7 +171,7 @@ func equalMaps(a, b map[raft.Index]string) bool {
 // TestStopLeader stops the leader for 5 s with SIGSTOP and lets it go on. The cluster moves on meanwhile, and a reader that asks the
 // stopped node first never sees less than what was acknowledged before it asked.
 func TestStopLeader(t *testing.T) {
-	c, ctx := start(t, "btree")
+	c, ctx := start(t, "btree", Limits{})
 	leader, err := c.Leader(ctx, storeGroup)
 	require.NoError(t, err)
 	key := []byte("counter")
@@ -211,7 +225,7 @@ func TestStopLeader(t *testing.T) {
 
 // TestWipedNode takes a node's directory away. It must not take part under its old name.
 func TestWipedNode(t *testing.T) {
-	c, ctx := start(t, "btree")
+	c, ctx := start(t, "btree", Limits{})
 	_, err := c.client.Put(ctx, []byte("a"), []byte("1"))
 	require.NoError(t, err)
 	require.NoError(t, c.Converged(ctx))

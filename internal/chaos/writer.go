@@ -15,6 +15,8 @@ import (
 // acknowledgement was.
 type Writer struct {
 	client *client.Client
+	// size is the least length of a value and of an entry, in bytes.
+	size   int
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
@@ -33,10 +35,10 @@ const (
 	logGroup   = "log"
 )
 
-// StartWriter starts so many writers to each group.
-func StartWriter(c *client.Client, writers int) *Writer {
+// StartWriter starts so many writers to each group, whose values and entries have at least size bytes.
+func StartWriter(c *client.Client, writers, size int) *Writer {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &Writer{client: c, cancel: cancel, keys: map[string]string{}, entries: map[client.Index]string{}, last: map[string]time.Time{},
+	w := &Writer{client: c, size: size, cancel: cancel, keys: map[string]string{}, entries: map[client.Index]string{}, last: map[string]time.Time{},
 		longest: map[string]time.Duration{}, acked: map[string]int{}, errs: map[string]int{}}
 	for i := range writers {
 		w.done.Add(2)
@@ -63,7 +65,7 @@ func (w *Writer) run(write func(n int) error, ctx context.Context) {
 func (w *Writer) put(ctx context.Context, writer, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
-	key, value := fmt.Sprintf("w%d/%08d", writer, n), fmt.Sprintf("value %d of writer %d", n, writer)
+	key, value := fmt.Sprintf("w%d/%08d", writer, n), fmt.Sprintf("value %d of writer %d %*s", n, writer, w.size, "")
 	if _, err := w.client.Put(ctx, []byte(key), []byte(value)); err != nil {
 		return err
 	}
@@ -77,7 +79,7 @@ func (w *Writer) put(ctx context.Context, writer, n int) error {
 func (w *Writer) append(ctx context.Context, writer, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
-	body := fmt.Sprintf("entry %d of writer %d", n, writer)
+	body := fmt.Sprintf("entry %d of writer %d %*s", n, writer, w.size, "")
 	at, err := w.client.Log(logGroup).Append(ctx, []byte(body))
 	if err != nil {
 		return err
@@ -141,12 +143,13 @@ func (w *Writer) Stop() {
 	w.done.Wait()
 }
 
-// Check reads everything back that was acknowledged, and demands the same state of every node.
-func (w *Writer) Check(ctx context.Context, c *Cluster) error {
+// Check reads everything back that was acknowledged, and demands the same state of every node. The log may have been trimmed: its entries
+// from first on have to be there.
+func (w *Writer) Check(ctx context.Context, c *Cluster, first client.Index) error {
 	got := map[string]string{}
 	from := []byte("w")
 	for {
-		page, err := c.client.Range(ctx, client.RangeOptions{From: from, To: []byte("x"), Limit: 10_000})
+		page, err := c.client.Range(ctx, client.RangeOptions{From: from, To: []byte("x"), MaxBytes: 4 << 20})
 		if err != nil {
 			return err
 		}
@@ -164,22 +167,26 @@ func (w *Writer) Check(ctx context.Context, c *Cluster) error {
 		}
 	}
 	for index, body := range w.entries {
+		if index < first {
+			continue
+		}
 		rec, err := c.client.Log(logGroup).Get(ctx, index)
 		if err != nil || string(rec.Body) != body {
 			return fmt.Errorf("chaos: acknowledged entry %d is lost or changed: %q, expected %q: %w", index, rec.Body, body, err)
 		}
 	}
-	var first client.StateHash
+	var want client.StateHash
 	for i, p := range c.nodes {
 		hash, err := c.client.HashAt(ctx, p.Client, 0)
 		if err != nil {
 			return fmt.Errorf("chaos: state of %s: %w", p.ID, err)
 		}
 		if i == 0 {
-			first = hash
+			want = hash
 		}
-		if !bytes.Equal(hash.Hash, first.Hash) || hash.Revision != first.Revision {
-			return fmt.Errorf("chaos: state of %s at revision %d is %x, that of %s at %d is %x", p.ID, hash.Revision, hash.Hash, c.nodes[0].ID, first.Revision, first.Hash)
+		if !bytes.Equal(hash.Hash, want.Hash) || hash.Revision != want.Revision || hash.Applied != want.Applied {
+			return fmt.Errorf("chaos: state of %s at revision %d, index %d is %x, that of %s at %d, %d is %x", p.ID, hash.Revision, hash.Applied, hash.Hash,
+				c.nodes[0].ID, want.Revision, want.Applied, want.Hash)
 		}
 	}
 	return nil
