@@ -45,7 +45,7 @@ type Node struct {
 	ticks   atomic.Uint64
 
 	identityMu sync.Mutex
-	identity   *identity
+	identity   *Identity
 	linksUp    map[raft.NodeID]bool
 	refusals   map[raft.NodeID]string
 
@@ -110,14 +110,14 @@ func open(opts Options, lock io.Closer) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{opts: opts, boot: rng.Uint64(), seed: rng, lock: lock, cluster: id.cluster, directory: id.directory, identity: id, transport: opts.Transport, stop: make(chan struct{}),
+	n := &Node{opts: opts, boot: rng.Uint64(), seed: rng, lock: lock, cluster: id.Cluster, directory: id.Directory, identity: id, transport: opts.Transport, stop: make(chan struct{}),
 		peers: map[raft.NodeID]*peer{}, linksUp: map[raft.NodeID]bool{}, refusals: map[raft.NodeID]string{}}
 	n.groups.Store(&groupTable{owned: make([][]*replica, opts.Owners)})
 	n.makeLoops()
 	if err := n.connect(); err != nil {
 		return nil, err
 	}
-	if id.admitted || len(n.peers) == 0 {
+	if id.Admitted || len(n.peers) == 0 {
 		n.admit()
 	} else {
 		opts.Logger.Info("new directory: waiting to be recognised by every initial member", "members", len(n.peers))

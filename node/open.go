@@ -13,8 +13,9 @@ import (
 )
 
 // OpenGroup opens this node's replica of a group, making it if it is not there yet. Every node of the cluster opens the same groups with the same
-// ids, names and segment sizes. It blocks while the log is recovered and the machine is brought up. Errors: *ledger.CorruptionError,
-// *ledger.IdentityError, *ledger.FormatError: nothing was changed.
+// ids, names and segment sizes, and as they were made; more may be opened than the last time. It blocks while the log is recovered and the machine is
+// brought up. Errors: *ledger.CorruptionError, also when this directory held a replica that is gone; *GroupMismatchError, *ledger.IdentityError,
+// *ledger.FormatError. Nothing was changed then.
 func (n *Node) OpenGroup(opts GroupOptions) (*Group, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
@@ -52,14 +53,8 @@ func (n *Node) openReplica(opts GroupOptions) (*replica, error) {
 		FS: n.opts.FS, Dir: dir, SegmentSize: opts.SegmentSize, Logger: r.log,
 		Identity: ledger.Identity{Cluster: n.cluster, Group: opts.ID, Incarnation: incarnation, Node: n.opts.ID, Directory: n.directory},
 	}
-	exists, err := ledger.Exists(lo)
-	if err == nil && !exists {
-		err = ledger.Create(lo, n.opts.members())
-	}
-	if err != nil {
-		return nil, err
-	}
-	if r.ledger, err = ledger.Open(lo); err != nil {
+	var err error
+	if r.ledger, err = n.openLedger(lo, HeldGroup{ID: opts.ID, Name: opts.Name, Machine: opts.Factory != nil, SegmentSize: opts.SegmentSize}); err != nil {
 		return nil, err
 	}
 	if err := r.openMachine(dir); err != nil {

@@ -253,8 +253,8 @@ func (o GroupOptions) Validate() error {
 	if o.ID == 0 {
 		fault("GroupOptions.ID is 0, expected at least 1")
 	}
-	if o.Name == "" || len(o.Name) > 255 {
-		fault("GroupOptions.Name has %d bytes, expected 1 to 255", len(o.Name))
+	if o.Name == "" || len(o.Name) > maxNameBytes {
+		fault("GroupOptions.Name has %d bytes, expected 1 to %d", len(o.Name), maxNameBytes)
 	}
 	if s := o.SegmentSize; s < 1<<16 || s&(s-1) != 0 {
 		fault("GroupOptions.SegmentSize is %d, expected a power of two from 65536 on", s)

@@ -45,7 +45,7 @@ func (v receiver) Connected(peer raft.NodeID, c transport.Class) {
 	n.identityMu.Lock()
 	defer n.identityMu.Unlock()
 	n.linksUp[peer] = true
-	if n.identity.admitted {
+	if n.identity.Admitted {
 		return
 	}
 	for id := range n.peers {
@@ -54,7 +54,7 @@ func (v receiver) Connected(peer raft.NodeID, c transport.Class) {
 		}
 	}
 	next := *n.identity
-	next.admitted = true
+	next.Admitted = true
 	if err := next.save(n.opts.FS, n.opts.Dir); err != nil {
 		n.opts.Logger.Error("could not record that this node is admitted; it stays out", "err", err)
 		return
