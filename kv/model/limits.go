@@ -15,6 +15,9 @@ const (
 	// and likewise what its ranges return together, past which RangeResult.More is set and the rest left out. Each item
 	// counts as its key, its value and ItemOverheadBytes. A single get always fits.
 	MaxTxnReadBytes = 4 << 20
+	// MaxTxnVisits bounds the keys that the ranges of a transaction visit beyond what they return, past which it is refused and
+	// nothing is written: every replica carries it out, and nothing else meanwhile. What counts is said at Range.
+	MaxTxnVisits = 1 << 17
 	// ItemOverheadBytes is what an item counts beside its key and value wherever results are bounded in bytes.
 	ItemOverheadBytes = 64
 	// MaxLimit is the largest RangeOptions.Limit.

@@ -70,6 +70,10 @@ func DeletePrefix(prefix []byte) Op {
 func Get(key []byte) Op { return Op{Kind: OpGet, Key: key} }
 
 // Range reads the keys that opts select, at the state of the transaction: Revision, Level and MaxBytes are refused.
+//
+// With CountOnly or Reverse all keys of the interval may have to be visited. Such a range counts towards MaxTxnVisits as the number of
+// keys that its interval held before the transaction, and one more for each put before it in its branch, wherever that put
+// is; with CountOnly no more than Limit, if there is one.
 func Range(opts RangeOptions) Op { return Op{Kind: OpRange, Range: opts} }
 
 // Validate says whether the operation can be carried out within a transaction, with an *InvalidError.
