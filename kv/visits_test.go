@@ -91,7 +91,7 @@ func TestVisitsAreTheSameOnEveryEngine(t *testing.T) {
 	refused := 0
 	var many model.Txn // so that the bound on operations is not met first
 	for i := range 40 {
-		many = many.Then(model.Put(fmt.Appendf(nil, "many%d", i), nil))
+		many = many.Then(model.Put(fmt.Appendf(nil, "many%d", i), []byte{}))
 	}
 	for i := range 30 {
 		var c commandOf
