@@ -512,7 +512,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		err  error
 		want []string
 	}{
-		{&CorruptionError{Path: "p", Offset: 12, Index: 3, Err: disk.ErrIO}, []string{"p", "12", "3", "input/output", "repaired"}},
+		{&CorruptionError{Path: "p", Offset: 12, Index: 3, Err: disk.ErrIO}, []string{"p", "12", "3", "input/output", "keep the directory", "ledger verify", "docs/operations.md"}},
 		{&CompactedError{FirstIndex: 7, FirstPosition: 640}, []string{"7", "640"}},
 		{&IdentityError{Path: "p", Field: "node", Want: "a", Found: "b"}, []string{"p", "node", "a", "b", "check"}},
 		{&FormatError{Path: "p", Offset: 4, What: "version 9"}, []string{"p", "4", "version 9", "use the version"}},
