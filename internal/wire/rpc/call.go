@@ -49,7 +49,7 @@ func (c *Call) Decode(args any) error {
 }
 
 // Send sends a part of the answer to a verb with many, waiting until the client wants it. part is encoded before Send returns.
-// It fails with ctx's error, or with an *Error when the part is too long.
+// It fails with ctx's error, or with an *Error, to be returned, when the part is too long or too many answers wait.
 func (c *Call) Send(ctx context.Context, part any) error {
 	for !c.spend() {
 		select {
@@ -58,7 +58,7 @@ func (c *Call) Send(ctx context.Context, part any) error {
 			return ctx.Err()
 		}
 	}
-	return c.conn.answer(c.id, CodeOK, true, part)
+	return c.conn.send(answerHead{ID: c.id, More: true}, false, part)
 }
 
 // spend takes one part's credit, if there is any.
