@@ -289,3 +289,27 @@ func TestOvertakenProposalsAreAnswered(t *testing.T) {
 		})
 	}
 }
+
+// Whose proposal was replaced is never sent away to the very node that it asked.
+func TestAReplacedProposalIsNotSentToItself(t *testing.T) {
+	for _, g := range []GroupOptions{handLog(), handStore()} {
+		t.Run(g.Name, func(t *testing.T) {
+			h := newHandNode(t, 3, g)
+			h.lead()
+			replaced, overtaken := h.submit("2"), h.submit("3")
+			h.settle()
+			m, records := h.appended(2, 1, 0, raft.KindEmpty)
+			h.say(m, records...)
+			h.settle()
+			require.Equal(t, NodeID("n3"), h.r.roles.load().Leader)
+			h.lead()
+			for _, p := range []*Pending{replaced, overtaken} {
+				_, known, err := p.Poll()
+				require.True(t, known)
+				var notLeader *NotLeaderError
+				require.ErrorAs(t, err, &notLeader)
+				require.Equal(t, raft.None, notLeader.Leader)
+			}
+		})
+	}
+}
