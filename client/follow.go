@@ -122,8 +122,7 @@ func (f *Follower) open(ctx context.Context) error {
 	if err != nil {
 		return &rpc.CallError{Err: err}
 	}
-	// The stream outlives this call, so ctx's deadline is not its.
-	f.stream, err = conn.Stream(context.WithoutCancel(ctx), f.log.group, rpc.VerbLogFollow, &rpc.LogFollowArgs{From: uint64(f.next)})
+	f.stream, err = conn.Stream(ctx, f.log.group, rpc.VerbLogFollow, &rpc.LogFollowArgs{From: uint64(f.next)})
 	return err
 }
 

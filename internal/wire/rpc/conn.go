@@ -246,7 +246,7 @@ func (c *Conn) begin(ctx context.Context, group string, verb Verb, args any, cre
 	}
 	call := &pendingCall{answers: make(chan answer, credit+1)}
 	head := requestHead{ID: c.lastID.Add(1), Verb: verb, Group: group, Credit: credit}
-	if deadline, ok := ctx.Deadline(); ok {
+	if deadline, ok := ctx.Deadline(); ok && !verb.Streams() {
 		head.Millis = clampMillis(time.Until(deadline).Milliseconds())
 	}
 	f, err := c.frame(head, args)
