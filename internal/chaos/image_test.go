@@ -1,4 +1,4 @@
-package chaos
+package main
 
 import (
 	"bufio"
@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ledgerkv/ledgerkv/client"
+	"github.com/ledgerkv/ledgerkv/internal/chaos/process"
 )
 
 var (
@@ -24,7 +25,7 @@ var (
 )
 
 // smallLimits make a log that keeps little, and images that take a moment on their way.
-var smallLimits = Limits{SegmentSize: 64 << 10, KeepBytes: 64 << 10, ImageEveryBytes: 256 << 10, ImageBytesPerSecond: 4 << 20}
+var smallLimits = process.Limits{SegmentSize: 64 << 10, KeepBytes: 64 << 10, ImageEveryBytes: 256 << 10, ImageBytesPerSecond: 4 << 20}
 
 // TestImageReturn takes a follower away until the others have trimmed both logs past its end. It returns through an image of the store, and
 // through a new base of the log. Then the same again and again, with a kill on the way back: at a random moment, or just after the whole
@@ -35,7 +36,7 @@ func TestImageReturn(t *testing.T) {
 			rng, drawn := moments()
 			t.Logf("-chaos.seed %d", drawn)
 			c, ctx := start(t, engine, smallLimits)
-			w := StartWriter(c.client, *writers, 1024)
+			w := StartWriter(c.Client, *writers, 1024)
 			require.NoError(t, w.Await(ctx, 4000)) // a state of 4 MiB: its image is on the way for a second
 
 			victim, ends := missLog(t, ctx, c)
@@ -67,10 +68,9 @@ func TestImageReturn(t *testing.T) {
 			w.Stop()
 			require.NoError(t, c.Converged(ctx))
 			require.NoError(t, w.Check(ctx, c, firstOf(t, ctx, c, logGroup)))
-			for _, p := range c.nodes {
-				require.NoError(t, p.Stop())
-			}
-			equalLedgers(t, c)
+			require.NoError(t, c.StopAll())
+			_, err := c.SameLedgers()
+			require.NoError(t, err)
 		})
 	}
 }
@@ -96,27 +96,29 @@ func pause(ctx context.Context, d time.Duration) {
 
 // missLog kills a node that leads neither group, and returns once the others hold no entry of either log any more that the node has. ends are
 // the last entries of its logs.
-func missLog(t *testing.T, ctx context.Context, c *Cluster) (victim *Process, ends map[string]client.Index) {
+func missLog(t *testing.T, ctx context.Context, c *process.Cluster) (victim *process.Node, ends map[string]client.Index) {
 	t.Helper()
-	leads := map[*Process]bool{}
+	leads := map[*process.Node]bool{}
 	for _, group := range []string{storeGroup, logGroup} {
 		leader, err := c.Leader(ctx, group)
 		require.NoError(t, err)
 		leads[leader] = true
 	}
-	for _, p := range c.nodes {
+	for _, p := range c.Nodes {
 		if !leads[p] {
 			victim = p
 		}
 	}
 	require.NoError(t, victim.Kill())
 	ends = map[string]client.Index{}
-	for group, in := range inspect(t, victim) {
+	inspections, err := victim.Inspect()
+	require.NoError(t, err)
+	for group, in := range inspections {
 		d, err := in.DigestAt(0)
 		require.NoError(t, err)
-		ends[groupNames[group]] = client.Index(d.Last.Index)
+		ends[process.Groups[group]] = client.Index(d.Last.Index)
 	}
-	require.NoError(t, c.await(ctx, fmt.Sprintf("the logs to be trimmed past %v", ends), func(nodes []client.NodeStatus) bool {
+	require.NoError(t, c.Await(ctx, fmt.Sprintf("the logs to be trimmed past %v", ends), func(nodes []client.NodeStatus) bool {
 		past := 0
 		for _, n := range nodes {
 			for _, g := range n.Groups {
@@ -125,15 +127,15 @@ func missLog(t *testing.T, ctx context.Context, c *Cluster) (victim *Process, en
 				}
 			}
 		}
-		return past == 2*(len(c.nodes)-1)
+		return past == 2*(len(c.Nodes)-1)
 	}))
 	return victim, ends
 }
 
 // awaitReturn waits until both logs of a node begin above where they ended, and the node has all that is committed.
-func awaitReturn(t *testing.T, ctx context.Context, c *Cluster, victim *Process, ends map[string]client.Index) {
+func awaitReturn(t *testing.T, ctx context.Context, c *process.Cluster, victim *process.Node, ends map[string]client.Index) {
 	t.Helper()
-	require.NoError(t, c.await(ctx, fmt.Sprintf("%s to return with logs that begin above %v", victim.ID, ends), func(nodes []client.NodeStatus) bool {
+	require.NoError(t, c.Await(ctx, fmt.Sprintf("%s to return with logs that begin above %v", victim.ID, ends), func(nodes []client.NodeStatus) bool {
 		back := 0
 		for _, n := range nodes {
 			for _, g := range n.Groups {
@@ -147,10 +149,12 @@ func awaitReturn(t *testing.T, ctx context.Context, c *Cluster, victim *Process,
 }
 
 // wayBack says how far the installation of an image had come when a node was killed.
-func wayBack(t *testing.T, victim *Process, ends map[string]client.Index) string {
+func wayBack(t *testing.T, victim *process.Node, ends map[string]client.Index) string {
 	t.Helper()
-	if in := inspect(t, victim)[0]; client.Index(in.Base.ID.Index) > ends[storeGroup] {
-		return fmt.Sprintf("the store begins at the image's end, %v", in.Base.ID)
+	inspections, err := victim.Inspect()
+	require.NoError(t, err)
+	if base := inspections[0].Base.ID; client.Index(base.Index) > ends[storeGroup] {
+		return fmt.Sprintf("the store begins at the image's end, %v", base)
 	}
 	if len(images(t, victim, ".part")) > 0 {
 		return "an image was arriving"
@@ -159,7 +163,7 @@ func wayBack(t *testing.T, victim *Process, ends map[string]client.Index) string
 }
 
 // images are the files of the store's images in a node's directory: whole ones end in .img, those that are arriving in .part.
-func images(t *testing.T, p *Process, ending string) []string {
+func images(t *testing.T, p *process.Node, ending string) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(p.Dir, "groups", "*1", "images", "*"+ending))
 	require.NoError(t, err)
@@ -167,9 +171,9 @@ func images(t *testing.T, p *Process, ending string) []string {
 }
 
 // firstOf is the first entry of a group's log that all nodes have.
-func firstOf(t *testing.T, ctx context.Context, c *Cluster, group string) (first client.Index) {
+func firstOf(t *testing.T, ctx context.Context, c *process.Cluster, group string) (first client.Index) {
 	t.Helper()
-	nodes, err := c.client.Status(ctx)
+	nodes, err := c.Client.Status(ctx)
 	require.NoError(t, err)
 	for _, n := range nodes {
 		for _, g := range n.Groups {
@@ -182,7 +186,7 @@ func firstOf(t *testing.T, ctx context.Context, c *Cluster, group string) (first
 }
 
 // installed is how many images took the place of a replica's log since the node started, as its admin port has it.
-func installed(t *testing.T, ctx context.Context, p *Process, group string) (n int) {
+func installed(t *testing.T, ctx context.Context, p *process.Node, group string) (n int) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.Admin+"/metrics", nil)
 	require.NoError(t, err)
