@@ -36,6 +36,7 @@ type Node struct {
 	applier     *applier
 	provisioner *provisioner
 	images      *images
+	scrubber    *scrubber
 	// peers are the other members, by id; fixed.
 	peers map[raft.NodeID]*peer
 	loops []*Loop
@@ -134,7 +135,8 @@ func (n *Node) makeLoops() {
 		n.loops = append(n.loops, n.owners[i].loop)
 	}
 	n.syncer, n.applier, n.provisioner, n.images = newSyncer(n), newApplier(n), newProvisioner(n), newImages(n)
-	n.loops = append(n.loops, n.syncer.loop, n.applier.loop, n.provisioner.loop, n.images.loop)
+	n.scrubber = newScrubber(n)
+	n.loops = append(n.loops, n.syncer.loop, n.applier.loop, n.provisioner.loop, n.images.loop, n.scrubber.loop)
 	for _, p := range n.opts.Peers {
 		if p.ID == n.opts.ID {
 			continue
@@ -207,7 +209,9 @@ func (n *Node) Tick() {
 		o.loop.notify()
 	}
 	n.images.loop.notify()
-	if t := n.ticks.Add(1); t%16 == 0 {
+	t := n.ticks.Add(1)
+	n.scrubber.tick(t)
+	if t%16 == 0 {
 		n.provisioner.retry()
 	}
 }

@@ -114,7 +114,7 @@ func (p *process) nodeOptions() node.Options {
 	c := p.config
 	opts := node.Options{Dir: p.dir, ID: node.NodeID(c.ID), Cluster: c.Cluster, Listen: c.Peer, Logger: p.log, Hooks: p.metrics.Hooks(),
 		TickInterval: time.Duration(c.Timings.Tick), HeartbeatInterval: time.Duration(c.Timings.Heartbeat), ElectionTimeout: time.Duration(c.Timings.Election),
-		ImageBytesPerSecond: c.Limits.ImageBytesPerSecond}
+		ImageBytesPerSecond: c.Limits.ImageBytesPerSecond, ScrubBytesPerSecond: c.Limits.Scrub()}
 	for _, m := range c.Members() {
 		opts.Peers = append(opts.Peers, node.Peer{ID: node.NodeID(m.ID), Address: m.Peer})
 	}
