@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/ledgerkv/ledgerkv/ledger"
 	"github.com/ledgerkv/ledgerkv/raft"
@@ -60,37 +59,18 @@ func (o *openMachines) closeAll() error {
 func (m *images) install(r *replica, base raft.Base) {
 	r.images.installing.Store(true)
 	m.post(func() {
+		if m.closing {
+			return
+		}
 		reset, next, err := m.prepare(r, base)
 		if err != nil {
 			r.log.Error("an image could not be installed; the log and the machine stay as they were", "image", base.ID, "err", err)
 			r.images.installing.Store(false)
-			m.refused = append(m.refused, refused{r, base, m.node.opts.Clock.Monotonic().Add(installPause)})
+			m.later(r, false, func(r *replica) { r.core.Installed(base, false) })
 			return
 		}
 		r.units.push(unit{job: func() error { return r.flip(reset, next) }})
 		r.node.syncer.work.add(r)
-	})
-}
-
-// installPause is how long a core is kept from asking for the next installation after one that failed: its leader offers the image again at
-// once, and each attempt may write all of it.
-const installPause = time.Second
-
-// refused is an installation that came to nothing and of which the core has not been told.
-type refused struct {
-	replica *replica
-	base    raft.Base
-	until   raft.Monotonic
-}
-
-// tellRefused tells the cores of installations that failed a while ago. Images loop.
-func (m *images) tellRefused(now raft.Monotonic) {
-	m.refused = slices.DeleteFunc(m.refused, func(x refused) bool {
-		if now < x.until {
-			return false
-		}
-		x.replica.tell(func(r *replica) { r.core.Installed(x.base, false) })
-		return true
 	})
 }
 

@@ -126,7 +126,7 @@ func TestAFailedInstallationIsRepeatedAfterAPause(t *testing.T) {
 		h.settle()
 	}
 	require.Len(t, opened, 2)
-	h.clock.now += installPause
+	h.clock.now += failurePause
 	h.tick()
 	h.settle()
 	broken = false
