@@ -44,6 +44,8 @@ type Node struct {
 	// running: the node is admitted and its groups take part.
 	running atomic.Bool
 	ticks   atomic.Uint64
+	// waited is how many ticks passed before that.
+	waited atomic.Uint64
 
 	identityMu sync.Mutex
 	identity   *Identity
@@ -199,9 +201,17 @@ func (n *Node) start() {
 	}()
 }
 
+// admissionTicks is how often a node that is to be admitted tries again to record that it is.
+const admissionTicks = 100
+
 // Tick tells every loop that time has passed. A running node does it itself; a harness calls it on a node opened with Options.Manual.
 func (n *Node) Tick() {
 	if !n.running.Load() {
+		if n.waited.Add(1)%admissionTicks == 0 { // what is to be recorded may have met a full disk
+			n.identityMu.Lock()
+			n.becomeAdmitted()
+			n.identityMu.Unlock()
+		}
 		return
 	}
 	for _, o := range n.owners {
@@ -312,6 +322,7 @@ func (n *Node) Close() error {
 	n.closed = true
 	n.groupsMu.Unlock()
 
+	n.retire()
 	var errs []error
 	if n.transport != nil {
 		errs = append(errs, n.transport.Close())

@@ -207,7 +207,7 @@ func (r *replica) openCore() error {
 func (r *replica) close() error {
 	var errs []error
 	if !r.failed() {
-		errs = append(errs, r.ledger.Idle())
+		errs = append(errs, r.settle())
 		if r.apply.machine != nil {
 			errs = append(errs, r.apply.machine.Flush())
 		}

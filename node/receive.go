@@ -45,6 +45,11 @@ func (v receiver) Connected(peer raft.NodeID, c transport.Class) {
 	n.identityMu.Lock()
 	defer n.identityMu.Unlock()
 	n.linksUp[peer] = true
+	n.becomeAdmitted()
+}
+
+// becomeAdmitted lets the node take part when every other initial member has recognised it and that could be recorded. identityMu is held.
+func (n *Node) becomeAdmitted() {
 	if n.identity.Admitted {
 		return
 	}
@@ -56,7 +61,7 @@ func (v receiver) Connected(peer raft.NodeID, c transport.Class) {
 	next := *n.identity
 	next.Admitted = true
 	if err := next.save(n.opts.FS, n.opts.Dir); err != nil {
-		n.opts.Logger.Error("could not record that this node is admitted; it stays out", "err", err)
+		n.opts.Logger.Error("could not record that this node is admitted; it stays out and tries again", "err", err)
 		return
 	}
 	n.identity = &next

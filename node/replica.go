@@ -58,9 +58,11 @@ type replica struct {
 	sendSynced  []raft.Message
 	nextRead    uint64
 	readBatches []readBatch
+	reading     int // reads in readBatches
 	trims       []committedTrim
 	trim        trimState
 	leading     bool
+	slowest     pendingFlush
 	quiet       int          // ticks since the last append
 	entries     []raft.Entry // scratch
 	batch       []waiter     // scratch
