@@ -27,7 +27,7 @@ const (
 	// maxPause is the longest time that a client thinks between two operations.
 	maxPause = 30 * time.Millisecond
 	// maxPadding is the most that a value or an entry is lengthened by, in bytes.
-	maxPadding = 2000
+	maxPadding = 6000
 )
 
 // workload is the clients of a run.

@@ -180,6 +180,7 @@ func (f *faults) killAll() (*fault, error) {
 	}
 	for _, n := range f.cluster.Nodes {
 		f.down[n.ID] = true
+		f.watch.note(n, down)
 		if err := f.watch.signal(n, syscall.SIGKILL); err != nil {
 			return nil, err
 		}

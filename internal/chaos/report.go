@@ -15,13 +15,15 @@ import (
 
 // report is what a run has found.
 type report struct {
-	seed     uint64
-	took     time.Duration
-	ops      map[history.Kind]map[history.Outcome]int
-	faults   map[string]int
-	gaps     []gap
-	checked  history.Result
-	compared map[string]int
+	seed   uint64
+	took   time.Duration
+	ops    map[history.Kind]map[history.Outcome]int
+	faults map[string]int
+	// installed is how many images took the place of a replica's log, by group; in the log group it is a new beginning without an image.
+	installed map[string]int
+	gaps      []gap
+	checked   history.Result
+	compared  map[string]int
 	// violations is what is wrong, notes what a reader should know besides.
 	violations, notes []string
 	// kept is where everything was left, "" if it was removed.
@@ -37,12 +39,32 @@ func (w *world) report(ops []history.Op, result history.Result, compared map[str
 	if n := len(result.Undecided); n > 0 {
 		w.tally.note("%d keys were not decided in time: %v", n, result.Undecided)
 	}
+	installed, err := w.installed()
+	if err != nil {
+		w.tally.note("how many images were installed is not known: %v", err)
+	}
 	t := w.tally
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return report{seed: w.opts.seed, took: w.rec.Now(), ops: t.ops, faults: t.faults, gaps: gaps(w.faults.strikes, w.faults.begun, ops), checked: result,
+	return report{seed: w.opts.seed, took: w.rec.Now(), ops: t.ops, faults: t.faults, installed: installed,
+		gaps: gaps(w.faults.strikes, w.faults.begun, ops), checked: result,
 		compared: compared, violations: t.violations, notes: t.notes,
 		command: fmt.Sprintf("go run ./internal/chaos -for %v -seed %d -engine %s -writers %d", w.opts.length, w.opts.seed, w.opts.engine, w.opts.writers)}
+}
+
+// installed counts what the nodes have logged of installations.
+func (w *world) installed() (map[string]int, error) {
+	sum := map[string]int{}
+	for _, n := range w.cluster.Nodes {
+		for _, group := range process.Groups {
+			times, err := n.Logged(`msg="installed an image"`, " group="+group+" ")
+			if err != nil {
+				return nil, err
+			}
+			sum[group] += times
+		}
+	}
+	return sum, nil
 }
 
 func (t *tally) failed() bool {
@@ -86,7 +108,8 @@ func (r report) print(out io.Writer) {
 	if r.compared != nil {
 		fmt.Fprintf(out, "; the same on all nodes: the store's state, and the ledgers' %d and %d entries that all hold", r.compared[process.StoreGroup], r.compared[process.LogGroup])
 	}
-	fmt.Fprintln(out)
+	fmt.Fprintf(out, "\nfollowers that had missed too much: %d times an image of the store was installed, %d times a new beginning of the log\n",
+		r.installed[process.StoreGroup], r.installed[process.LogGroup])
 	for _, note := range r.notes {
 		fmt.Fprintln(out, "note:", note)
 	}

@@ -19,7 +19,7 @@ import (
 const smallDisk, smallDiskBytes = "n3", 256 << 20
 
 // limits make the nodes meet in minutes what others meet in days: logs that are trimmed, images, followers that return by one.
-var limits = process.Limits{SegmentSize: 64 << 10, KeepBytes: 128 << 10, ImageEveryBytes: 512 << 10, ImageBytesPerSecond: 4 << 20}
+var limits = process.Limits{SegmentSize: 64 << 10, KeepBytes: 64 << 10, ImageEveryBytes: 128 << 10, ImageBytesPerSecond: 1 << 20}
 
 const (
 	// A storm, in which faults come, lasts this long, and a calm follows in which all is mended.

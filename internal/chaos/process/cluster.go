@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -227,13 +226,4 @@ func (c *Cluster) SameState(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// Tail is the end of what a node has logged, at most so many bytes.
-func (n *Node) Tail(bytes int) string {
-	log, err := os.ReadFile(n.Log)
-	if err != nil {
-		return err.Error()
-	}
-	return string(log[max(0, len(log)-bytes):])
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 )
@@ -98,4 +100,24 @@ func (n *Node) end(s syscall.Signal) error {
 	}
 	<-r.ended
 	return r.result
+}
+
+// Logged is how many lines of what a node has logged hold all of some texts.
+func (n *Node) Logged(texts ...string) (lines int, err error) {
+	log, err := os.ReadFile(n.Log)
+	for line := range strings.Lines(string(log)) {
+		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
+			lines++
+		}
+	}
+	return lines, err
+}
+
+// Tail is the end of what a node has logged, at most so many bytes.
+func (n *Node) Tail(bytes int) string {
+	log, err := os.ReadFile(n.Log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(log[max(0, len(log)-bytes):])
 }
