@@ -194,7 +194,7 @@ func TestDamage(t *testing.T) {
 	require.Equal(t, cli.ExitFailed, r.status)
 	require.Contains(t, r.out, "n1 kv: DAMAGED")
 	require.Contains(t, r.out, "n1 log: good")
-	require.Contains(t, r.err, "1 places are damaged")
+	require.Contains(t, r.err, "one place is damaged")
 	require.Contains(t, r.out, "put back that very file and verify again")
 	require.Equal(t, cli.ExitFailed, run("ledger", "digest", n1).status)
 	require.Zero(t, run("ledger", "digest", n1, "--group", "log").status)

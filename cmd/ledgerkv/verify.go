@@ -152,7 +152,7 @@ func verify(ctx context.Context, o *offline, call *cli.Call) error {
 		_, err = fmt.Fprintln(call.Out, advice)
 	}
 	if err == nil && damaged > 0 {
-		err = fmt.Errorf("%d places are damaged", damaged)
+		err = damageError(damaged)
 	}
 	return err
 }
