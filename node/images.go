@@ -48,6 +48,8 @@ type images struct {
 
 	// Images loop only from here on.
 	makings []*making
+	// fillings are the machines that are being filled from images.
+	fillings []*filling
 	// offered is what is on its way, by group, in the order of offering.
 	offered []offered
 	// delayed are failures of which the cores are not told yet.
@@ -99,7 +101,7 @@ func (m *images) post(f func()) {
 	m.loop.notify()
 }
 
-// turn takes in what has happened, writes one chunk of each image that is being made, and sends what is due.
+// turn takes in what has happened, goes on with each image that is being made or installed, and sends what is due.
 func (m *images) turn() (more bool) {
 	m.takeEvents()
 	for i := 0; i < len(m.makings); {
@@ -109,10 +111,11 @@ func (m *images) turn() (more bool) {
 			m.makings = append(m.makings[:i], m.makings[i+1:]...)
 		}
 	}
+	m.fill()
 	now := m.node.opts.Clock.Monotonic()
 	m.tellDelayed(now)
 	again := m.serve(now)
-	return len(m.makings) > 0 || again
+	return len(m.makings)+len(m.fillings) > 0 || again
 }
 
 // takeEvents runs what has been posted, and reports whether that was anything.
@@ -441,6 +444,9 @@ func (m *images) close() {
 	for _, k := range m.makings {
 		k.writer.Abort()
 		k.image.Close()
+	}
+	for _, f := range m.fillings {
+		f.stop()
 	}
 	m.offers.Close()
 	m.fetches.Close()

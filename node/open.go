@@ -157,7 +157,7 @@ func (r *replica) restoreNewer(machine statemachine.Machine, place statemachine.
 		return machine, nil
 	}
 	for _, meta := range r.fittingImages() {
-		err := r.restore(machine, meta)
+		err := r.restore(machine, meta, func(struct{}) bool { return true })
 		if err == nil {
 			return machine, nil
 		}
@@ -172,12 +172,13 @@ func (r *replica) restoreNewer(machine statemachine.Machine, place statemachine.
 	return machine, nil
 }
 
-func (r *replica) restore(machine statemachine.Machine, meta snapshot.Meta) error {
+// restore fills a machine from an image; it pauses now and then, and gives up where a pause says so.
+func (r *replica) restore(machine statemachine.Machine, meta snapshot.Meta, pause func(struct{}) bool) error {
 	reader, err := r.images.store.Open(meta)
 	if err != nil {
 		return err
 	}
-	return errors.Join(machine.Restore(reader), reader.Close())
+	return errors.Join(machine.Restore(&paced{chunks: reader, pause: pause}), reader.Close())
 }
 
 // maxInflightBytes is what a leader may have on its way to one peer; maxAppendBytes what one append names.
