@@ -54,6 +54,7 @@ func (r *recovery) run() error {
 		if err := r.segment(number); err != nil {
 			return err
 		}
+		r.idx.thinAt(len(r.idx.segs) - 1 - fullSegments)
 	}
 	if r.idx.tip.End < r.mark.end {
 		return r.corrupt(r.markSegment(), r.idx.tip, fmt.Errorf("the log ends at position %d, below the durable mark %d", r.idx.tip.End, r.mark.end))

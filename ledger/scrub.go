@@ -28,7 +28,7 @@ type stretch struct {
 	seals bool
 }
 
-// Next reads the next piece of the sealed segments: 64 KiB and a record at most, or up to the segment's end if that is nearer. n is how many bytes that
+// Next reads the next piece of the sealed segments: one waypoint's distance (IndexAt), or up to the segment's end if that is nearer. n is how many bytes that
 // were. At the end of what is sealed and durable it gives 0 and begins anew.
 //
 // A *CorruptionError or *FormatError says what is damaged and where; the next call goes on behind the piece. It blocks on the device; the
@@ -86,7 +86,7 @@ func (l *Ledger) checkStretch(piece *stretch) error {
 	if err := c.enter(); err != nil {
 		return err
 	}
-	c.scan.block = int(piece.to.End - piece.tip.End)
+	c.scan.block = min(int(piece.to.End-piece.tip.End), readBlock)
 	for c.spot.tip.ID.Index < piece.to.ID.Index {
 		r, _, err := c.scan.next(c.spot.tip, true, true)
 		if err != nil {

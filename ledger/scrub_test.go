@@ -18,7 +18,7 @@ func (r *rig) pass(s *Scrubber) (bytes int, damage []error) {
 			require.NoError(r.t, err)
 			return bytes, damage
 		}
-		require.LessOrEqual(r.t, n, waypointBytes+int(r.l.MaxRecordSize()))
+		require.LessOrEqual(r.t, n, thinnedBytes+waypointBytes+int(r.l.MaxRecordSize()))
 		if bytes += n; err != nil {
 			damage = append(damage, err)
 		}
