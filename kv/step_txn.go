@@ -114,22 +114,22 @@ func (s *step) refuseReads(ops []model.Op) (refusal any, err error) {
 	return nil, nil
 }
 
-// refuseVisits gives the reason to refuse a branch whose ranges would visit more than MaxTxnVisits keys. Ranges in ascending order that
-// return what they visit are bounded by that. What the state was before and the operations decide, so that every replica agrees.
+// refuseVisits gives the reason to refuse a branch whose deletes and ranges would visit more than MaxTxnVisits keys. Ranges in ascending order
+// that return what they visit are bounded by that. What the state was before and the operations decide, so that every replica agrees.
 func (s *step) refuseVisits(ops []model.Op) (refusal any, err error) {
 	left, puts := model.MaxTxnVisits, 0
 	for i := range ops {
 		switch op := &ops[i]; {
 		case op.Kind == model.OpPut:
 			puts++
-		case op.Kind == model.OpRange && (op.Range.CountOnly || op.Range.Reverse):
+		case op.Kind == model.OpDeleteRange || op.Kind == model.OpRange && (op.Range.CountOnly || op.Range.Reverse):
 			n, err := s.visits(&op.Range, puts, left+1)
 			if err != nil {
 				return nil, err
 			}
 			if left -= n; left < 0 {
 				return &model.InvalidError{Field: "transaction", Err: model.ErrTooLarge,
-					Problem: fmt.Sprintf("expected its counts and descending ranges to visit at most %d keys, found more by operation %d: give counts a limit, or read outside the transaction",
+					Problem: fmt.Sprintf("expected its counts, descending ranges and deletes of ranges to visit at most %d keys, found more by operation %d: give counts a limit, read outside the transaction, or delete in parts",
 						model.MaxTxnVisits, i+1)}, nil
 			}
 		}

@@ -56,12 +56,13 @@ func Put(key, value []byte) Op { return Op{Kind: OpPut, Key: key, Value: value} 
 // Delete removes key. It is no error when it does not exist.
 func Delete(key []byte) Op { return Op{Kind: OpDelete, Key: key} }
 
-// DeleteRange removes the keys in [from, to). An empty from is the beginning; an empty to means no upper bound.
+// DeleteRange removes the keys in [from, to). An empty from is the beginning; an empty to means no upper bound. It counts towards
+// MaxTxnVisits as a counting Range of the interval would.
 func DeleteRange(from, to []byte) Op {
 	return Op{Kind: OpDeleteRange, Range: RangeOptions{From: from, To: to}}
 }
 
-// DeletePrefix removes the keys that begin with prefix; all of them when it is empty.
+// DeletePrefix removes the keys that begin with prefix; all of them when it is empty. It is a DeleteRange.
 func DeletePrefix(prefix []byte) Op {
 	return Op{Kind: OpDeleteRange, Range: RangeOptions{Prefix: prefix}}
 }
