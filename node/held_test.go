@@ -122,7 +122,7 @@ func TestGroupStaysWhatItIs(t *testing.T) {
 }
 
 // TestPowerCutWhileGroupsAreMade cuts the power before each operation of a first start, in several ways: the next start makes what is
-// missing, and never takes a group that was not complete for one that was lost. What was open is there.
+// missing, and never takes a group that was not complete for one that was lost. What was open is there. The same for a process that is killed.
 func TestPowerCutWhileGroupsAreMade(t *testing.T) {
 	t.Parallel()
 	d := disk.New(1)
@@ -142,6 +142,12 @@ func TestPowerCutWhileGroupsAreMade(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, id.Groups, 2)
 		}
+		// The process is killed, what the next one lists it has found in the page cache only, and then the power is cut.
+		killed := d.KillProcess()
+		errs, err := openHeld(killed, heldGroups()...)
+		require.NoError(t, errors.Join(append(errs, err)...), "killed before %+v", op)
+		errs, err = openHeld(killed.Crash(disk.Cut{Keep: disk.Nothing}), heldGroups()...)
+		require.NoError(t, errors.Join(append(errs, err)...), "killed before %+v, and the power cut after a restart", op)
 		return nil
 	}
 	opensAll(t, d, heldGroups()...)
