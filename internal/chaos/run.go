@@ -50,27 +50,27 @@ type world struct {
 // run is a whole run. It fails when it could not be carried out; what was found wrong is in the report.
 func run(ctx context.Context, o options) (report, error) {
 	w := &world{opts: o, dir: o.dir, tally: newTally()}
-	if err := w.prepare(ctx); err != nil {
-		return report{}, errors.Join(err, w.close())
+	r, err := w.live(ctx)
+	if err = errors.Join(err, w.close()); err != nil {
+		return r, fmt.Errorf("%w\nwhat there is of the run is in %s", err, w.dir)
 	}
-	err := w.storms(ctx)
-	var r report
-	if err == nil {
-		r, err = w.finish()
-	}
-	err = errors.Join(err, w.close())
-	keep := err != nil || len(r.violations) > 0 || o.keep || o.dir != ""
-	if keep {
+	if len(r.violations) > 0 || o.keep || o.dir != "" {
 		r.kept = w.dir
-	} else if rerr := os.RemoveAll(w.dir); err == nil {
-		err = rerr
+	} else if err := os.RemoveAll(w.dir); err != nil {
+		return r, err
 	}
-	if err == nil {
-		r.print(o.out)
-	} else {
-		err = fmt.Errorf("%w\nthe directory is %s", err, w.dir)
+	r.print(o.out)
+	return r, nil
+}
+
+func (w *world) live(ctx context.Context) (report, error) {
+	if err := w.prepare(ctx); err != nil {
+		return report{}, err
 	}
-	return r, err
+	if err := w.storms(ctx); err != nil {
+		return report{}, err
+	}
+	return w.finish()
 }
 
 // prepare builds and starts everything.
