@@ -19,6 +19,7 @@ import (
 // reads have their place here too.
 func (c *checker) registers(perKey time.Duration) {
 	byTime, byRevision := map[string][]porcupine.Operation{}, map[string][]porcupine.Operation{}
+	seen := map[sight]bool{}
 	for i := range c.ops {
 		o := &c.ops[i]
 		c.project(o, func(key string, s step) {
@@ -27,6 +28,16 @@ func (c *checker) registers(perKey time.Duration) {
 				byTime[key] = append(byTime[key], porcupine.Operation{ClientId: o.Client, Input: s, Call: call, Return: end, Metadata: o})
 			}
 			call, end := c.place(o)
+			if s.action == read {
+				same := sight{key: key, place: call}
+				if s.item != nil {
+					same.item = *s.item
+				}
+				if seen[same] {
+					return // reads of one revision that say the same can't be told apart, and need not be
+				}
+				seen[same] = true
+			}
 			s.until = c.lastHole(o)
 			if revision, ok := c.observed[o]; ok {
 				s.known, s.revision, s.swapped = true, revision, true
@@ -55,6 +66,13 @@ func (c *checker) registers(perKey time.Duration) {
 			c.result.Undecided = append(c.result.Undecided, key)
 		}
 	}
+}
+
+// sight is what a read has seen of a key: place is where in the order of the store's states, item what was there, zero for nothing.
+type sight struct {
+	key   string
+	place int64
+	item  Item
 }
 
 // times is when an operation took place at the earliest and at the latest.
