@@ -1,7 +1,9 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 
 	"github.com/ledgerkv/ledgerkv/kv/model"
 )
@@ -19,6 +21,13 @@ type Moment struct {
 func (m Moment) Before(other Moment) bool {
 	return m.At < other.At || m.At == other.At && m.Seq < other.Seq
 }
+
+func (m Moment) compare(other Moment) int {
+	return cmp.Or(cmp.Compare(m.At, other.At), cmp.Compare(m.Seq, other.Seq))
+}
+
+// never is after every moment.
+var never = Moment{At: math.MaxInt64, Seq: math.MaxUint64}
 
 // Outcome is what the client knows of its operation.
 type Outcome uint8
@@ -47,6 +56,9 @@ func (o Outcome) String() string {
 
 // OpID is an operation's place in its History.
 type OpID int
+
+// noOp is the id of no operation.
+const noOp OpID = -1
 
 // Op is an operation of a client.
 type Op struct {
