@@ -155,6 +155,16 @@ func describeResult(result Result) string {
 	return fmt.Sprintf("%T", result)
 }
 
+// String says in one line what was asked and what came of it.
+func (o Op) String() string { return describeRequest(o.Request) + " → " + describeOutcome(&o) }
+
+func describeOutcome(op *Op) string {
+	if op.Outcome != OK {
+		return op.Outcome.String()
+	}
+	return describeResult(op.Result)
+}
+
 func describeEntries(entries []Entry) string {
 	switch len(entries) {
 	case 0:

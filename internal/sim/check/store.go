@@ -1,7 +1,7 @@
 package check
 
 import (
-	"errors"
+	"cmp"
 	"slices"
 
 	"github.com/ledgerkv/ledgerkv/kv/model"
@@ -48,70 +48,6 @@ func (h *History) checkStore(report *Report) *Violation {
 	return s.replay(report)
 }
 
-// told gives the revision in an answer. write says that the operation is that revision's write.
-func told(op *Op) (rev uint64, write, ok bool) {
-	switch r := op.Result.(type) {
-	case Revised:
-		return uint64(r.Revision), true, true
-	case Deleted:
-		return uint64(r.Revision), r.Deleted > 0, true
-	case Swapped:
-		return uint64(r.Revision), r.Swapped, true
-	case TxnDone:
-		return uint64(r.Revision), txnWrote(op.Request.(Txn).Txn, &r), true
-	case Got:
-		return uint64(r.Revision), false, true
-	case Ranged:
-		return uint64(r.Revision), false, true
-	case RevisionRefused:
-		return uint64(r.Bound), false, errors.Is(r.Err, model.ErrFutureRevision)
-	}
-	return 0, false, false
-}
-
-// txnWrote says whether a transaction changed something, as its answer has it.
-func txnWrote(t model.Txn, r *TxnDone) bool {
-	ops := t.Success
-	if !r.Succeeded {
-		ops = t.Failure
-	}
-	if slices.ContainsFunc(ops, func(op model.Op) bool { return op.Kind == model.OpPut }) {
-		return true
-	}
-	return slices.ContainsFunc(r.Results, func(r model.OpResult) bool { return r.Deleted > 0 })
-}
-
-// readOf gives how a read was asked for. past: it is of a revision that was asked for, so it says nothing about which is the newest; a
-// refusal does.
-func readOf(op *Op) (read Read, past, ok bool) {
-	switch r := op.Request.(type) {
-	case Get:
-		read, ok = r.Read, true
-	case Range:
-		read, ok = r.Read, true
-	}
-	return read, ok && askedRevision(op) != model.Latest && !refusedRevision(op), ok
-}
-
-// askedRevision gives the revision that an operation is about, model.Latest if it is about the newest.
-func askedRevision(op *Op) model.Revision {
-	switch r := op.Request.(type) {
-	case Get:
-		return r.At
-	case Range:
-		return r.Opts.Revision
-	case Compact:
-		return r.Revision
-	}
-	return model.Latest
-}
-
-// refusedRevision says whether an operation was told that a revision can't be had.
-func refusedRevision(op *Op) bool {
-	_, refused := op.Result.(RevisionRefused)
-	return refused
-}
-
 func (s *storeCheck) gather() *Violation {
 	for i := range s.h.ops {
 		op, id := &s.h.ops[i], OpID(i)
@@ -123,28 +59,35 @@ func (s *storeCheck) gather() *Violation {
 			continue
 		}
 		s.top = max(s.top, rev)
-		read, past, isRead := readOf(op)
-		if asked := uint64(askedRevision(op)); past && rev != asked || refusedRevision(op) && asked <= rev {
-			return s.h.violation(RuleLevel, []OpID{id}, "expected revision %d, which was asked for and reached, found an answer about %d", asked, rev)
+		if v := s.asked(id, rev); v != nil {
+			return v
 		}
-		s.stamps = append(s.stamps, stamped{op: id, from: op.Invoked, to: op.Returned, at: rev,
-			after: !isRead || read.Level == Linearizable && !past, first: write})
+		s.stamps = append(s.stamps, stamped{op: id, from: op.Invoked, to: op.Returned, at: rev, after: newest(op), first: write})
 		if !write {
 			s.watchers = append(s.watchers, watcher{id, rev})
 		}
 	}
-	slices.SortStableFunc(s.watchers, func(a, b watcher) int { return compareRevisions(a.at, b.at) })
+	slices.SortStableFunc(s.watchers, func(a, b watcher) int { return cmp.Compare(a.at, b.at) })
 	return s.claim()
 }
 
-func compareRevisions(a, b uint64) int {
+// asked holds the revision in an answer against the one that was asked for.
+func (s *storeCheck) asked(id OpID, rev uint64) *Violation {
+	op := &s.h.ops[id]
+	asked := askedRevision(op)
+	r, isRefusal := op.Result.(RevisionRefused)
 	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
+	case asked == model.Latest && !isRefusal:
+	case isRefusal && r.Asked != asked:
+		return s.h.violation(RuleLevel, []OpID{id}, "expected a refusal of revision %d, found one of %d", asked, r.Asked)
+	case refused(op, model.ErrFutureRevision) && uint64(asked) <= rev:
+		return s.h.violation(RuleLevel, []OpID{id}, "expected revision %d to be given, as the newest is %d, found it refused", asked, rev)
+	case refused(op, model.ErrCompacted) && uint64(asked) >= rev:
+		return s.h.violation(RuleCompacted, []OpID{id}, "expected revision %d to be readable if the oldest is %d, found it refused", asked, rev)
+	case !isRefusal && uint64(asked) != rev:
+		return s.h.violation(RuleLevel, []OpID{id}, "expected revision %d, which was asked for, found an answer about %d", asked, rev)
 	}
-	return 0
+	return nil
 }
 
 // claim gives each acknowledged write its revision.

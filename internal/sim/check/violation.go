@@ -98,15 +98,8 @@ func (h *History) timeline(ops []OpID) string {
 			until = nanoseconds(op.Returned.At - ends[0].At).String()
 		}
 		bar := strings.Repeat(" ", first) + "|" + strings.Repeat("-", max(last-first-1, 0)) + tail
-		fmt.Fprintf(&b, "  #%-5d client %-3d %-*s [%v, %s] %s → %s\n", id, op.Client, width+1, bar,
-			nanoseconds(op.Invoked.At-ends[0].At), until, describeRequest(op.Request), describeOutcome(op))
+		fmt.Fprintf(&b, "  #%-5d client %-3d %-*s [%v, %s] %v\n", id, op.Client, width+1, bar,
+			nanoseconds(op.Invoked.At-ends[0].At), until, op)
 	}
 	return b.String()
-}
-
-func describeOutcome(op *Op) string {
-	if op.Outcome != OK {
-		return op.Outcome.String()
-	}
-	return describeResult(op.Result)
 }

@@ -2,7 +2,6 @@ package check
 
 import (
 	"cmp"
-	"errors"
 	"math"
 	"slices"
 
@@ -125,75 +124,6 @@ func (s *storeCheck) appliedIndexes() *Violation {
 			return s.h.violation(RuleApplied, []OpID{a.op, b.op}, "expected revisions to follow the applied indexes, found revision %d at index %d and %d at index %d",
 				a.rev, a.index, b.rev, b.index)
 		}
-	}
-	return nil
-}
-
-// compactions demands that a revision can be read until it was compacted, and no longer.
-func (s *storeCheck) compactions() *Violation {
-	asked := map[model.Revision]OpID{} // the compaction to a revision that was invoked first
-	for i := range s.h.ops {
-		if r, ok := s.h.ops[i].Request.(Compact); ok && s.h.ops[i].Outcome != Failed && !refusedRevision(&s.h.ops[i]) {
-			if first, known := asked[r.Revision]; !known || s.h.ops[i].Invoked.Before(s.h.ops[first].Invoked) {
-				asked[r.Revision] = OpID(i)
-			}
-		}
-	}
-	var ends []stamped
-	for i := range s.h.ops {
-		v := s.compaction(OpID(i), asked, &ends)
-		if v != nil {
-			return v
-		}
-	}
-	if earlier, later, ok := disorder(ends); !ok {
-		return s.h.violation(RuleCompacted, []OpID{earlier.op, later.op}, "expected revisions below %d to be compacted, found %d to be the oldest that is readable, or readable itself", earlier.at, later.at)
-	}
-	return nil
-}
-
-// compaction checks what one operation tells about compactions, and adds what it says of the oldest readable revision.
-func (s *storeCheck) compaction(id OpID, asked map[model.Revision]OpID, ends *[]stamped) *Violation {
-	op := &s.h.ops[id]
-	read, _, isRead := readOf(op)
-	at := askedRevision(op)
-	if _, compacts := op.Request.(Compact); compacts && op.Outcome == OK && !refusedRevision(op) {
-		*ends = append(*ends, stamped{op: id, from: op.Invoked, to: op.Returned, at: uint64(at)})
-		return s.reached(id, at)
-	}
-	st := stamped{op: id, from: op.Invoked, to: op.Returned, after: isRead && read.Level == Linearizable}
-	if refusal, ok := op.Result.(RevisionRefused); ok && errors.Is(refusal.Err, model.ErrCompacted) {
-		st.at = uint64(refusal.Bound)
-		*ends = append(*ends, st)
-		by, known := asked[refusal.Bound]
-		switch {
-		case refusal.Bound <= at:
-			return s.h.violation(RuleCompacted, []OpID{id}, "expected revision %d to be readable if the oldest is %d, found it refused", at, refusal.Bound)
-		case !known:
-			return s.h.violation(RuleCompacted, []OpID{id}, "expected a compaction that somebody asked for, found one to revision %d", refusal.Bound)
-		case op.Returned.Before(s.h.ops[by].Invoked):
-			return s.h.violation(RuleCompacted, []OpID{id, by}, "expected revision %d to be readable before a compaction, found it refused", at)
-		}
-		return nil
-	}
-	if _, past, _ := readOf(op); past && op.Outcome == OK && st.after {
-		st.at = uint64(at)
-		st.to = never // that a revision is readable says nothing about what is compacted later
-		*ends = append(*ends, st)
-	}
-	return nil
-}
-
-// reached demands that the revision of a compaction that was carried out had been reached.
-func (s *storeCheck) reached(id OpID, rev model.Revision) *Violation {
-	if uint64(rev) > s.top {
-		if uint64(rev) > s.top+uint64(len(s.uncertain)) {
-			return s.h.violation(RuleCompacted, []OpID{id}, "expected a compaction to revision %d to be refused, as the newest that anybody was told of is %d", rev, s.top)
-		}
-		return nil
-	}
-	if by := s.writer[rev]; by != noOp && s.h.ops[id].Returned.Before(s.h.ops[by].Invoked) {
-		return s.h.violation(RuleCompacted, []OpID{id, by}, "expected a compaction to revision %d to be refused before the revision was reached, found it done", rev)
 	}
 	return nil
 }
