@@ -56,18 +56,35 @@ func (s *storeCheck) authorOf(item *model.Item) (id OpID, several bool) {
 	return a.op, a.several
 }
 
-// pin gives revisions to the uncertain writes whose values were read: the item says at which one it was written.
+// pin is the revision of an uncertain write, and who read it first.
+type pin struct {
+	rev    uint64
+	reader OpID
+}
+
+// pin finds the revisions of the uncertain writes whose values were read: the item says at which one it was written.
 func (s *storeCheck) pin() *Violation {
 	for i := range s.h.ops {
 		if v := s.pinSeen(OpID(i)); v != nil {
 			return v
 		}
 	}
+	return nil
+}
+
+// claimPinned gives those revisions to them.
+func (s *storeCheck) claimPinned() *Violation {
 	for _, id := range s.uncertain {
-		if rev, ok := s.pinned[id]; ok && rev <= s.top && s.writer[rev] == noOp {
-			s.writer[rev] = id
-			s.stamps = append(s.stamps, stamped{op: id, from: s.h.ops[id].Invoked, to: never, at: rev, after: true, first: true})
+		p, known := s.pinned[id]
+		if !known || p.rev == 0 || p.rev > s.top {
+			continue // replaying says that this can't have been read
 		}
+		if other := s.writer[p.rev]; other != noOp {
+			return s.h.violation(RuleRevision, []OpID{id, other, p.reader}, "expected revision %d to be the write of #%d, found a value of #%d written at it",
+				p.rev, other, id)
+		}
+		s.writer[p.rev] = id
+		s.stamps = append(s.stamps, stamped{op: id, from: s.h.ops[id].Invoked, to: never, at: p.rev, after: true, first: true})
 	}
 	return nil
 }
@@ -133,14 +150,13 @@ func (s *storeCheck) pinItem(reader OpID, item *model.Item) *Violation {
 	if s.h.ops[reader].Returned.Before(op.Invoked) {
 		return s.h.violation(RuleOnce, []OpID{reader, id}, "expected only values of writes that had been invoked, found %s, which #%d wrote later", quote(item.Value), id)
 	}
-	if before, known := s.pinned[id]; known && before != rev {
-		return s.h.violation(RuleOnce, []OpID{id, reader}, "expected operation #%d to take effect once, found its value %s written at revision %d and at %d",
-			id, quote(item.Value), before, rev)
+	p, known := s.pinned[id]
+	if known && p.rev != rev {
+		return s.h.violation(RuleOnce, []OpID{id, p.reader, reader}, "expected operation #%d to take effect once, found its value %s written at revision %d and at %d",
+			id, quote(item.Value), p.rev, rev)
 	}
-	if rev <= s.top && rev > 0 && s.writer[rev] != noOp && s.writer[rev] != id {
-		return s.h.violation(RuleRevision, []OpID{id, s.writer[rev], reader}, "expected revision %d to be the write of #%d, found the value %s of #%d written at it",
-			rev, s.writer[rev], quote(item.Value), id)
+	if !known {
+		s.pinned[id] = pin{rev, reader}
 	}
-	s.pinned[id] = rev
 	return nil
 }

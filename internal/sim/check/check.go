@@ -9,10 +9,10 @@ type Report struct {
 	// Unclaimed is the number of revisions that no acknowledged write has, so that an uncertain one must have it; for Guessed of them no
 	// value that was read says which.
 	Unclaimed, Guessed int
-	// Undecided: it could not be decided within the bound on work which uncertain writes have the Guessed revisions. Everything else was
-	// checked, the states at revisions below UndecidedFrom included.
+	// Undecided: it could not be decided within the bound on work which uncertain writes have the Guessed revisions, so that all keys fit at
+	// once. Everything else was checked: each key by itself, and all together below UndecidedFrom.
 	Undecided bool
-	// UndecidedFrom is the lowest revision whose state was not checked if Undecided.
+	// UndecidedFrom is the lowest revision at which no guess fits all keys so far, if Undecided.
 	UndecidedFrom uint64
 	// Entries is the number of log entries that somebody was told of.
 	Entries int

@@ -86,7 +86,7 @@ func (r *replay) lastWrite(key int32, rev uint64, besides OpID) OpID {
 			continue
 		}
 		found := false
-		r.eachWrite(&r.h.ops[id], branchTaken, func(k int32, _ bool) { found = found || k == key })
+		r.eachWrite(&r.h.ops[id], branchTaken, func(k int32, _ []byte, _ bool) { found = found || k == key })
 		if found {
 			return id
 		}

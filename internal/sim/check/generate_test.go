@@ -129,7 +129,7 @@ func (g *generator) readReplica(r *running) check.Result {
 		g.applied[which] = len(g.states) - 1
 	}
 	if read.Level == check.AtLeast {
-		for g.states[g.applied[which]].revision() < read.Revision {
+		for g.states[g.applied[which]].rev < read.Revision {
 			g.applied[which]++
 		}
 	}
@@ -186,7 +186,7 @@ func (g *generator) value() []byte {
 
 // someRevision is one that was reached, or the next but one.
 func (g *generator) someRevision() model.Revision {
-	return model.Revision(1 + g.rng.IntN(int(g.newest().revision())+2))
+	return model.Revision(1 + g.rng.IntN(int(g.newest().rev)+2))
 }
 
 func (g *generator) read() check.Read {
@@ -197,7 +197,7 @@ func (g *generator) read() check.Read {
 	case 0:
 		return check.Read{Level: check.Local}
 	case 1:
-		return check.Read{Level: check.AtLeast, Revision: model.Revision(g.rng.IntN(int(g.newest().revision()) + 1))}
+		return check.Read{Level: check.AtLeast, Revision: model.Revision(g.rng.IntN(int(g.newest().rev) + 1))}
 	}
 	return check.Read{}
 }
@@ -237,7 +237,7 @@ func (g *generator) expected() model.Revision {
 	if g.rng.IntN(2) == 0 {
 		return 0
 	}
-	item := g.newest().states[len(g.newest().states)-1][string(g.key())]
+	item := g.newest().state[string(g.key())]
 	return item.ModRevision
 }
 

@@ -71,7 +71,7 @@ func (s *storeCheck) findHidden() hidden {
 	h := hidden{of: make([]*keyFacts, len(s.keys.names))}
 	for _, id := range s.uncertain {
 		_, known := s.pinned[id]
-		s.eachWrite(&s.h.ops[id], bothBranches, func(key int32, deletes bool) {
+		s.eachWrite(&s.h.ops[id], bothBranches, func(key int32, _ []byte, deletes bool) {
 			if h.of[key] == nil {
 				h.of[key] = &keyFacts{}
 				h.touched = append(h.touched, key)
@@ -100,7 +100,7 @@ func (s *storeCheck) findKnown(h *hidden) {
 		if id == noOp {
 			continue
 		}
-		s.eachWrite(&s.h.ops[id], branchTaken, func(key int32, deletes bool) {
+		s.eachWrite(&s.h.ops[id], branchTaken, func(key int32, _ []byte, deletes bool) {
 			facts := h.of[key]
 			switch {
 			case facts == nil:
@@ -122,13 +122,13 @@ const (
 	branchTaken
 )
 
-// eachWrite visits the keys that an operation writes.
-func (s *storeCheck) eachWrite(op *Op, which branches, visit func(key int32, deletes bool)) {
+// eachWrite visits the keys that an operation writes, with the values put.
+func (s *storeCheck) eachWrite(op *Op, which branches, visit func(key int32, value []byte, deletes bool)) {
 	switch r := op.Request.(type) {
 	case Put:
-		visit(s.keys.id(r.Key), false)
+		visit(s.keys.id(r.Key), r.Value, false)
 	case Swap:
-		visit(s.keys.id(r.Key), false)
+		visit(s.keys.id(r.Key), r.Value, false)
 	case Delete:
 		s.eachWritten(&r.Op, visit)
 	case Txn:
@@ -146,14 +146,14 @@ func (s *storeCheck) eachWrite(op *Op, which branches, visit func(key int32, del
 	}
 }
 
-func (s *storeCheck) eachWritten(op *model.Op, visit func(key int32, deletes bool)) {
+func (s *storeCheck) eachWritten(op *model.Op, visit func(key int32, value []byte, deletes bool)) {
 	switch op.Kind {
 	case model.OpPut, model.OpDelete:
-		visit(s.keys.id(op.Key), op.Kind == model.OpDelete)
+		visit(s.keys.id(op.Key), op.Value, op.Kind == model.OpDelete)
 	case model.OpDeleteRange:
 		lo, hi := s.keys.span(op.Range.Bounds())
 		for key := lo; key < hi; key++ {
-			visit(int32(key), true)
+			visit(int32(key), nil, true)
 		}
 	}
 }

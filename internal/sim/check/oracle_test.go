@@ -1,10 +1,11 @@
 package check_test
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/ledgerkv/ledgerkv/internal/sim/check"
 	"github.com/ledgerkv/ledgerkv/kv/model"
@@ -13,29 +14,58 @@ import (
 // store is what the documentation of kv/model says, in the simplest way: a map for each revision. Stores are values: an operation
 // gives another one and leaves its receiver as it was.
 type store struct {
-	states []map[string]model.Item // by revision; states[0] is empty
+	state map[string]model.Item
+	rev   model.Revision
+	// before is the store at the revision before, nil for the empty one.
+	before *store
 	// compacted is the oldest revision that can be read, 0 before the first compaction.
 	compacted model.Revision
-	// name is the same for equal stores and no others.
-	name string
+	// hash is that of all states up to this one, nil as long as nobody asked.
+	hash []byte
 }
 
-func newStore() *store { return &store{states: []map[string]model.Item{{}}} }
+func newStore() *store { return &store{state: map[string]model.Item{}} }
 
-func (s *store) revision() model.Revision { return model.Revision(len(s.states) - 1) }
+// at gives the state at a revision that was reached.
+func (s *store) at(rev model.Revision) map[string]model.Item {
+	for s.rev > rev {
+		s = s.before
+	}
+	return s.state
+}
+
+// equal says whether two stores are the same at all revisions.
+func (s *store) equal(other *store) bool {
+	return s.compacted == other.compacted && s.rev == other.rev && bytes.Equal(s.sum(), other.sum())
+}
+
+func (s *store) sum() []byte {
+	if s.hash == nil {
+		h := sha256.New()
+		if s.before != nil {
+			h.Write(s.before.sum())
+		}
+		for _, key := range slices.Sorted(maps.Keys(s.state)) {
+			item := s.state[key]
+			fmt.Fprintf(h, "%q=%q,%d,%d,%d;", key, item.Value, item.CreateRevision, item.ModRevision, item.Version)
+		}
+		s.hash = h.Sum(nil)
+	}
+	return s.hash
+}
 
 // do gives the answer to a request and the store after it.
 func (s *store) do(r check.Request) (check.Result, *store) {
 	switch r := r.(type) {
 	case check.Put:
 		_, next := s.txn(model.Do(model.Put(r.Key, r.Value)))
-		return check.Revised{Revision: next.revision()}, next
+		return check.Revised{Revision: next.rev}, next
 	case check.Delete:
 		result, next := s.txn(model.Do(r.Op))
-		return check.Deleted{DeleteResult: model.DeleteResult{Revision: next.revision(), Deleted: result.Results[0].Deleted}}, next
+		return check.Deleted{DeleteResult: model.DeleteResult{Revision: next.rev, Deleted: result.Results[0].Deleted}}, next
 	case check.Swap:
 		result, next := s.txn(model.If(model.ModRevision(r.Key).Equals(r.Expected)).Then(model.Put(r.Key, r.Value)).Else(model.Get(r.Key)))
-		swap := model.SwapResult{Swapped: result.Succeeded, Revision: next.revision()}
+		swap := model.SwapResult{Swapped: result.Succeeded, Revision: next.rev}
 		if !swap.Swapped {
 			swap.Found, swap.Current = result.Results[0].Found, result.Results[0].Item
 		}
@@ -44,12 +74,11 @@ func (s *store) do(r check.Request) (check.Result, *store) {
 		result, next := s.txn(r.Txn)
 		return check.TxnDone{TxnResult: result}, next
 	case check.Compact:
-		if r.Revision > s.revision() {
+		if r.Revision > s.rev {
 			return s.refuse(r.Revision, model.ErrFutureRevision), s
 		}
 		next := *s
 		next.compacted = max(s.compacted, r.Revision)
-		next.name = fmt.Sprintf("%d|%s", next.compacted, strings.SplitN(s.name+"|", "|", 2)[1])
 		return check.Done{}, &next
 	}
 	return s.read(r), s
@@ -61,24 +90,24 @@ func (s *store) read(r check.Request) check.Result {
 	rng, _ := r.(check.Range)
 	at := max(get.At, rng.Opts.Revision)
 	switch {
-	case at > s.revision():
+	case at > s.rev:
 		return s.refuse(at, model.ErrFutureRevision)
 	case at == model.Latest:
-		at = s.revision()
+		at = s.rev
 	case at < s.compacted:
 		return s.refuse(at, model.ErrCompacted)
 	}
 	if isGet {
-		item, found := s.states[at][string(get.Key)]
+		item, found := s.at(at)[string(get.Key)]
 		return check.Got{GetResult: model.GetResult{Item: item, Revision: at}, Found: found}
 	}
-	result := rangeOf(s.states[at], rng.Opts)
+	result := rangeOf(s.at(at), rng.Opts)
 	result.Revision = at
 	return check.Ranged{RangeResult: result}
 }
 
 func (s *store) refuse(asked model.Revision, reason error) check.Result {
-	bound := s.revision()
+	bound := s.rev
 	if reason == model.ErrCompacted {
 		bound = s.compacted
 	}
@@ -86,7 +115,7 @@ func (s *store) refuse(asked model.Revision, reason error) check.Result {
 }
 
 func (s *store) txn(t model.Txn) (model.TxnResult, *store) {
-	state := maps.Clone(s.states[len(s.states)-1])
+	state := maps.Clone(s.state)
 	result := model.TxnResult{Succeeded: true}
 	for _, c := range t.Compares {
 		item, found := state[string(c.Key)]
@@ -98,19 +127,15 @@ func (s *store) txn(t model.Txn) (model.TxnResult, *store) {
 	}
 	wrote := false
 	for _, op := range ops {
-		r := operate(state, s.revision()+1, op)
+		r := operate(state, s.rev+1, op)
 		wrote = wrote || r.Kind == model.OpPut || r.Deleted > 0
 		result.Results = append(result.Results, r)
 	}
 	next := s
 	if wrote {
-		name := s.name + "|"
-		for _, key := range slices.Sorted(maps.Keys(state)) {
-			name += fmt.Sprintf("%s=%s,%d,%d,%d;", key, state[key].Value, state[key].CreateRevision, state[key].ModRevision, state[key].Version)
-		}
-		next = &store{states: append(slices.Clone(s.states), state), compacted: s.compacted, name: name}
+		next = &store{state: state, rev: s.rev + 1, before: s, compacted: s.compacted}
 	}
-	result.Revision = next.revision()
+	result.Revision = next.rev
 	for i := range result.Results {
 		if result.Results[i].Range != nil {
 			result.Results[i].Range.Revision = result.Revision

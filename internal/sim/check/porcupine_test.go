@@ -20,7 +20,7 @@ var sequential = porcupine.Model{
 		result, next := state.(*store).do(input.(check.Request))
 		return output == nil || sameResult(result, output.(check.Result)), next
 	},
-	Equal: func(a, b any) bool { return a.(*store).name == b.(*store).name },
+	Equal: func(a, b any) bool { return a.(*store).equal(b.(*store)) },
 }
 
 // sameResult compares answers, but for the item of a key that was not found, which says nothing.
@@ -96,6 +96,9 @@ func agree(t *testing.T, h *check.History, seed uint64, what string) bool {
 			t.Logf("#%d [%v, %v] %v", i, op.Invoked, op.Returned, op)
 		}
 		require.Failf(t, "disagreement", "seed %d, %s: porcupine says %v, the checker says %v", seed, what, good, err)
+	}
+	if good {
+		require.NoError(t, h.EachKey(), "seed %d, %s: what holds for all keys together holds for each", seed, what)
 	}
 	return good
 }

@@ -10,7 +10,7 @@ import (
 // operations may be carried out again after a guess was taken back.
 const (
 	guessesPerOp = 20
-	leastGuesses = 2_000_000
+	leastGuesses = 500_000
 )
 
 // guess is a revision of which it is not known which write it is, and the uncertain writes that it could be.
@@ -45,35 +45,42 @@ type replay struct {
 	worstPath  []OpID
 }
 
-func (s *storeCheck) replay(report *Report) *Violation {
-	r := &replay{storeCheck: s, state: newState(s.keys), used: map[OpID]bool{}}
-	r.limit = max(leastGuesses, guessesPerOp*len(s.h.ops))
+func (s *storeCheck) newReplay() *replay {
+	r := &replay{storeCheck: s, state: newState(s.keys), used: map[OpID]bool{}, limit: max(leastGuesses, guessesPerOp*len(s.h.ops))}
 	for _, id := range s.uncertain {
 		if _, known := s.pinned[id]; !known {
 			r.free = append(r.free, id)
 		}
 	}
 	slices.SortStableFunc(r.free, func(a, b OpID) int { return s.h.ops[b].Invoked.compare(s.h.ops[a].Invoked) })
+	return r
+}
+
+func (s *storeCheck) replay(report *Report) *Violation {
+	r := s.newReplay()
 	for rev := uint64(1); rev <= s.top; rev++ {
-		if s.writer[rev] == noOp {
+		switch id := s.writer[rev]; {
+		case id == noOp:
 			report.Unclaimed++
 			report.Guessed++
-		} else if s.h.ops[s.writer[rev]].Outcome == Uncertain {
+		case s.h.ops[id].Outcome == Uncertain:
 			report.Unclaimed++
 		}
 	}
 	if report.Guessed > 0 {
-		r.bound = s.bounds()
-		r.hidden = s.findHidden()
+		r.bound, r.hidden = s.bounds(), s.findHidden()
 	}
 	if r.search() {
 		return nil
 	}
-	if r.work > r.limit {
-		report.Undecided, report.UndecidedFrom = true, r.worst
-		return nil
+	if r.work <= r.limit {
+		return r.explain()
 	}
-	return r.explain()
+	if v := r.eachKey(); v != nil {
+		return v
+	}
+	report.Undecided, report.UndecidedFrom = true, r.worst
+	return nil
 }
 
 // bounds gives, by revision, the least moment at which an operation at that revision or a higher one ended.

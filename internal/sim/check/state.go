@@ -13,6 +13,13 @@ type cell struct {
 	create, mod, version uint64
 }
 
+// is says whether the cell of a key is what a client was told.
+func (c *cell) is(key string, found bool, seen *model.Item, keysOnly bool) bool {
+	return found == (c.version > 0) && (!found || string(seen.Key) == key &&
+		(keysOnly && len(seen.Value) == 0 || !keysOnly && bytes.Equal(seen.Value, c.value)) &&
+		uint64(seen.CreateRevision) == c.create && uint64(seen.ModRevision) == c.mod && seen.Version == c.version)
+}
+
 // change is what a key was before it was written.
 type change struct {
 	key int32
@@ -208,13 +215,10 @@ func (s *state) operation(op *model.Op, r *model.OpResult, rev, told uint64) boo
 
 // sameItem holds what a client was told of a key against the state.
 func (s *state) sameItem(key int32, found bool, seen *model.Item, keysOnly bool) bool {
-	c := &s.cells[key]
 	if !found {
 		seen = nil
 	}
-	if found == (c.version > 0) && (!found || string(seen.Key) == s.keys.names[key] &&
-		(keysOnly && seen.Value == nil || !keysOnly && bytes.Equal(seen.Value, c.value)) &&
-		uint64(seen.CreateRevision) == c.create && uint64(seen.ModRevision) == c.mod && seen.Version == c.version) {
+	if s.cells[key].is(s.keys.names[key], found, seen, keysOnly) {
 		return true
 	}
 	if !s.explaining {

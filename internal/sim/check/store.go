@@ -24,7 +24,7 @@ type storeCheck struct {
 	// authors has the writes of each value.
 	authors map[authorKey]author
 	// pinned are the uncertain writes of which a read says the revision.
-	pinned map[OpID]uint64
+	pinned map[OpID]pin
 }
 
 type watcher struct {
@@ -33,19 +33,33 @@ type watcher struct {
 }
 
 func (h *History) checkStore(report *Report) *Violation {
-	s := &storeCheck{h: h, keys: newKeyspace(h.ops), authors: map[authorKey]author{}, pinned: map[OpID]uint64{}}
-	if v := s.gather(); v != nil {
+	s, v := h.gatherStore()
+	if v != nil {
 		return v
 	}
 	report.Revision = s.top
-	s.collectAuthors()
-	steps := []func() *Violation{s.pin, s.order, s.replicas, s.levels, s.appliedIndexes, s.compactions}
+	steps := []func() *Violation{s.order, s.replicas, s.levels, s.appliedIndexes, s.compactions}
 	for _, step := range steps {
 		if v := step(); v != nil {
 			return v
 		}
 	}
 	return s.replay(report)
+}
+
+// gatherStore puts the part of a history that is about the store in order.
+func (h *History) gatherStore() (*storeCheck, *Violation) {
+	s := &storeCheck{h: h, keys: newKeyspace(h.ops), authors: map[authorKey]author{}, pinned: map[OpID]pin{}}
+	if v := s.gather(); v != nil {
+		return nil, v
+	}
+	s.collectAuthors()
+	for _, step := range []func() *Violation{s.pin, s.claim, s.claimPinned} {
+		if v := step(); v != nil {
+			return nil, v
+		}
+	}
+	return s, nil
 }
 
 func (s *storeCheck) gather() *Violation {
@@ -68,7 +82,7 @@ func (s *storeCheck) gather() *Violation {
 		}
 	}
 	slices.SortStableFunc(s.watchers, func(a, b watcher) int { return cmp.Compare(a.at, b.at) })
-	return s.claim()
+	return nil
 }
 
 // asked holds the revision in an answer against the one that was asked for.
