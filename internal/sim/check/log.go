@@ -38,7 +38,7 @@ func (f *fact) witness() OpID {
 
 func (h *History) checkLog(report *Report) *Violation {
 	l := &logCheck{h: h, facts: map[uint64]*fact{}, authors: map[string][]OpID{}, found: map[OpID]uint64{}}
-	steps := []func() *Violation{l.appends, l.reads, l.positions, l.order, l.gaps, l.trims}
+	steps := []func() *Violation{l.appends, l.reads, l.positions, l.gaps, l.order, l.trims}
 	for _, step := range steps {
 		if v := step(); v != nil {
 			return v

@@ -37,6 +37,10 @@ func freshSeed(t *testing.T) uint64 {
 
 // mutate gives a copy of a history with one thing changed, so that it most often can't have happened, and says what.
 func mutate(rng *rand.Rand, h *check.History) (*check.History, string) {
+	return mutateWith(rng, h, tamper)
+}
+
+func mutateWith(rng *rand.Rand, h *check.History, tamper func(*rand.Rand, []check.Op) string) (*check.History, string) {
 	ops := make([]check.Op, h.Len())
 	for i := range ops {
 		ops[i] = h.Op(check.OpID(i))
