@@ -49,6 +49,8 @@ const (
 	identityMagic  = "LKVNOD\x00\x01"
 	maxNodeIDBytes = 64
 	pinBytes       = 1 + maxNodeIDBytes + 16
+	// flagAdmitted is the one flag of the node file that there is.
+	flagAdmitted = 1 << 0
 )
 
 // errUnknownFormat: the node file is of a format this program does not know.
@@ -61,7 +63,7 @@ func (id *identity) encode() []byte {
 	b = append(b, id.directory[:]...)
 	flags := uint32(0)
 	if id.admitted {
-		flags = 1
+		flags = flagAdmitted
 	}
 	b = binary.LittleEndian.AppendUint32(b, flags)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(id.pins)))
@@ -85,9 +87,13 @@ func decodeNodeID(b []byte) (raft.NodeID, error) {
 	if n == 0 || n > maxNodeIDBytes {
 		return "", fmt.Errorf("node id of %d bytes, expected 1 to %d", n, maxNodeIDBytes)
 	}
+	if padding := b[1+n : 1+maxNodeIDBytes]; len(bytes.Trim(padding, "\x00")) > 0 {
+		return "", fmt.Errorf("node id %q is followed by %q, expected zeros", b[1:1+n], padding)
+	}
 	return raft.NodeID(b[1 : 1+n]), nil
 }
 
+// decodeIdentity reads what encode wrote, and nothing else: every identity has one encoding.
 func decodeIdentity(b []byte) (*identity, error) {
 	const fixed = 8 + 16 + 1 + maxNodeIDBytes + 16 + 4 + 4
 	if len(b) < fixed+4 {
@@ -109,7 +115,11 @@ func decodeIdentity(b []byte) (*identity, error) {
 		return nil, err
 	}
 	id.directory = UUID(b[89:105])
-	id.admitted = binary.LittleEndian.Uint32(b[105:])&1 != 0
+	flags := binary.LittleEndian.Uint32(b[105:])
+	if flags&^flagAdmitted != 0 {
+		return nil, fmt.Errorf("flags %#x: %w", flags, errUnknownFormat)
+	}
+	id.admitted = flags&flagAdmitted != 0
 	n := int(binary.LittleEndian.Uint32(b[109:]))
 	if len(body)-fixed != n*pinBytes {
 		return nil, fmt.Errorf("%d bytes of pins, expected %d", len(body)-fixed, n*pinBytes)
@@ -118,6 +128,9 @@ func decodeIdentity(b []byte) (*identity, error) {
 		peer, err := decodeNodeID(p)
 		if err != nil {
 			return nil, err
+		}
+		if n := len(id.pins); n > 0 && id.pins[n-1].node >= peer {
+			return nil, fmt.Errorf("pin of %s behind that of %s, expected them sorted and each once", peer, id.pins[n-1].node)
 		}
 		id.pins = append(id.pins, pin{peer, UUID(p[1+maxNodeIDBytes : pinBytes])})
 	}
