@@ -108,6 +108,9 @@ func sampleLog() ([]byte, Tip) {
 func FuzzGroupSlot(f *testing.F) {
 	g := sampleGroup()
 	f.Add(g.encode())
+	f.Add(g.encode()[:groupCRCAt+4])
+	g.hard, g.generation = raft.HardState{}, 1
+	f.Add(g.encode()[:groupCRCAt+4])
 	f.Add([]byte(groupMagic))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, b := range [][]byte{b, sealedCopy(b, groupCRCAt+4)} {
@@ -146,8 +149,9 @@ func FuzzSidecar(f *testing.F) {
 
 func FuzzLocalPage(f *testing.F) {
 	h := segmentHeader{group: 7, incarnation: 1, size: minSegmentSize}
-	f.Add(h.newLocalPage())
-	page := h.newLocalPage()
+	f.Add(h.newLocalPage()[:segmentCRCAt+4])
+	page := h.newLocalPage()[:firstMarkSlot+markSlots*sectorSize]
+	f.Add(bytes.Clone(page))
 	var sector [sectorSize]byte
 	mark{truncations: 1, id: raft.EntryID{Index: 9, Term: 2}, end: 900, checksum: 4}.put(&sector)
 	copy(page[firstMarkSlot:], sector[:])
