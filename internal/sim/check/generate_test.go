@@ -15,6 +15,8 @@ type shape struct {
 	uncertain, failed float64
 	// compacts: compactions and reads of old revisions, too.
 	compacts bool
+	// txns is the share of transactions, beside those that are there anyhow.
+	txns float64
 	// replicas: so many, behind the newest state, answer reads that are not linearizable; 0 for none.
 	replicas int
 }
@@ -31,8 +33,10 @@ type generator struct {
 	applied []int
 	// running has each client's operation, nil for none.
 	running []*running
-	// late are requests whose client has given up, and that may be carried out yet.
-	late []check.Request
+	// late are operations whose client has given up, and that may be carried out yet.
+	late []*running
+	// truth has the revision of each uncertain write that changed something.
+	truth map[check.OpID]uint64
 }
 
 type running struct {
@@ -44,7 +48,14 @@ type running struct {
 }
 
 func generate(rng *rand.Rand, s shape) *check.History {
-	g := &generator{shape: s, rng: rng, h: check.NewHistory(), states: []*store{newStore()}, applied: make([]int, s.replicas), running: make([]*running, s.clients)}
+	h, _ := generateWithTruth(rng, s)
+	return h
+}
+
+// generateWithTruth gives the revisions of the uncertain writes that changed something, too.
+func generateWithTruth(rng *rand.Rand, s shape) (*check.History, map[check.OpID]uint64) {
+	g := &generator{shape: s, rng: rng, h: check.NewHistory(), states: []*store{newStore()}, applied: make([]int, s.replicas),
+		running: make([]*running, s.clients), truth: map[check.OpID]uint64{}}
 	for started, busy := 0, 0; started < s.ops || busy > 0; {
 		g.now += int64(rng.IntN(3)) * 1000
 		g.background()
@@ -63,7 +74,7 @@ func generate(rng *rand.Rand, s shape) *check.History {
 			busy--
 		}
 	}
-	return g.h
+	return g.h, g.truth
 }
 
 // background lets replicas catch up and requests that were given up take effect.
@@ -75,7 +86,7 @@ func (g *generator) background() {
 	}
 	if len(g.late) > 0 && g.rng.IntN(4) == 0 {
 		i := g.rng.IntN(len(g.late))
-		g.change(g.late[i])
+		g.changeUnseen(g.late[i])
 		g.late = append(g.late[:i], g.late[i+1:]...)
 	}
 }
@@ -88,6 +99,15 @@ func (g *generator) change(r check.Request) check.Result {
 		g.states = append(g.states, next)
 	}
 	return result
+}
+
+// changeUnseen carries out an operation that its client hears nothing of.
+func (g *generator) changeUnseen(r *running) {
+	before := g.newest().rev
+	g.change(r.request)
+	if rev := g.newest().rev; rev > before {
+		g.truth[r.id] = uint64(rev)
+	}
 }
 
 func (g *generator) start(client int) {
@@ -110,9 +130,9 @@ func (g *generator) carryOut(r *running) {
 	case r.outcome == check.Failed:
 	case r.outcome == check.Uncertain:
 		if g.rng.IntN(2) == 0 {
-			g.late = append(g.late, r.request)
+			g.late = append(g.late, r)
 		} else if g.rng.IntN(2) == 0 {
-			g.change(r.request)
+			g.changeUnseen(r)
 		}
 	case g.replicas > 0 && isRead(r.request):
 		r.result = g.readReplica(r)
@@ -203,6 +223,9 @@ func (g *generator) read() check.Read {
 }
 
 func (g *generator) request() check.Request {
+	if g.rng.Float64() < g.txns {
+		return check.Txn{Txn: g.txn()}
+	}
 	kinds := 9
 	if g.compacts {
 		kinds = 11
@@ -269,16 +292,20 @@ func (g *generator) txn() model.Txn {
 	return t.Then(g.branch()...).Else(g.branch()...)
 }
 
+// branch gives operations of which no two write the same key.
 func (g *generator) branch() []model.Op {
 	ops := []model.Op{model.Get(g.key())}
-	switch g.rng.IntN(4) {
+	keys := g.rng.Perm(g.keys)
+	key := func(i int) []byte { return fmt.Appendf(nil, "k%d", keys[i%len(keys)]) }
+	switch g.rng.IntN(5) {
 	case 0:
-		ops = append(ops, model.Put(g.key(), g.value()), model.Get(g.key()))
+		ops = append(ops, model.Put(key(0), g.value()), model.Get(key(0)))
 	case 1:
-		ops = append(ops, model.Delete(g.key()), model.Range(g.interval()))
+		ops = append(ops, model.Delete(key(0)), model.Range(g.interval()))
 	case 2:
-		first := g.rng.IntN(g.keys)
-		ops = append(ops, model.Put(fmt.Appendf(nil, "k%d", first), g.value()), model.Put(fmt.Appendf(nil, "k%d", (first+1)%g.keys), g.value()))
+		ops = append(ops, model.Put(key(0), g.value()), model.Put(key(1), g.value()))
+	case 3:
+		ops = append(ops, model.Put(key(0), g.value()), model.Delete(key(1)), model.Get(key(1)))
 	}
 	if g.keys == 1 {
 		return ops[:min(len(ops), 2)]

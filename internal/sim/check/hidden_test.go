@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,4 +25,18 @@ func TestADeleteOfAnUncertainTransaction(t *testing.T) {
 	read(b, false, model.Item{})
 	_, err := h.Check()
 	require.NoError(t, err)
+}
+
+// TestWhatHappenedIsNotForbidden: what is learned from reads never excludes what an uncertain write did.
+func TestWhatHappenedIsNotForbidden(t *testing.T) {
+	seed := freshSeed(t)
+	for i := range uint64(2 * histories) {
+		rng := rand.New(rand.NewPCG(seed, i))
+		h, truth := generateWithTruth(rng, shape{clients: 6, ops: 10 + rng.IntN(60), keys: 2 + rng.IntN(8), uncertain: 0.4 * rng.Float64(), txns: 0.5, replicas: 2 * rng.IntN(2)})
+		id, ok := h.Forbidden(truth)
+		require.True(t, ok, "history %d of seed %d: operation %d had revision %d", i, seed, id, truth[id])
+		require.NoError(t, h.EachKey(), "history %d of seed %d", i, seed)
+		_, err := h.Check()
+		require.NoError(t, err, "history %d of seed %d", i, seed)
+	}
 }

@@ -13,7 +13,8 @@ func TestLargeHistoriesThatHappenedAreGood(t *testing.T) {
 	undecided, histories := 0, 20**moreFlag
 	for i := range uint64(histories) {
 		rng := rand.New(rand.NewPCG(seed, i))
-		h := generate(rng, shape{clients: 8, ops: 1000, keys: 1 + rng.IntN(12), uncertain: 0.1 * rng.Float64(), failed: 0.02, compacts: i%2 == 0, replicas: 3})
+		h := generate(rng, shape{clients: 8, ops: 1000, keys: 1 + rng.IntN(12), uncertain: 0.1 * rng.Float64(), failed: 0.02,
+			txns: 0.3 * float64(i%3), compacts: i%2 == 0, replicas: 3})
 		report, err := h.Check()
 		require.NoError(t, err, "history %d of seed %d", i, seed)
 		require.NoError(t, h.EachKey(), "history %d of seed %d", i, seed)

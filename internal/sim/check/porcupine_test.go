@@ -110,6 +110,7 @@ func TestAgreesWithPorcupine(t *testing.T) {
 		"one key":        {clients: 3, ops: 9, keys: 1, uncertain: 0.1},
 		"several keys":   {clients: 4, ops: 12, keys: 3, uncertain: 0.15, failed: 0.1},
 		"much uncertain": {clients: 4, ops: 10, keys: 2, uncertain: 0.5},
+		"transactions":   {clients: 4, ops: 10, keys: 3, uncertain: 0.3, txns: 0.5},
 		"compactions":    {clients: 3, ops: 12, keys: 2, uncertain: 0.1, compacts: true},
 	} {
 		t.Run(name, func(t *testing.T) {
