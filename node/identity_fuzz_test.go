@@ -11,10 +11,11 @@ import (
 
 // FuzzIdentity reads bytes as a node file, as they are and with a right checksum: what is accepted is what would be written.
 func FuzzIdentity(f *testing.F) {
-	id := &identity{cluster: ClusterID("c"), node: "n1", directory: UUID{1}}
+	id := &Identity{Cluster: ClusterID("c"), Node: "n1", Directory: UUID{1}}
 	f.Add(id.encode())
 	id = id.withPin("n3", UUID{3}).withPin("n2", UUID{2})
-	id.admitted = true
+	id.Admitted = true
+	id.Groups = []HeldGroup{{ID: 1, Name: "kv", Machine: true, SegmentSize: 16 << 20}, {ID: 2, Name: "log", SegmentSize: 64 << 20}}
 	f.Add(id.encode())
 	f.Add([]byte(identityMagic))
 	f.Fuzz(func(t *testing.T, b []byte) {
