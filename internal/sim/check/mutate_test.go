@@ -17,7 +17,7 @@ var (
 )
 
 // histories is how many are drawn for each shape, four tampered ones from each.
-var histories = 1000
+var histories = 600
 
 func TestMain(m *testing.M) {
 	flag.Parse()
