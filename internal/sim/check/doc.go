@@ -13,5 +13,6 @@
 // A simulator fills a History on one goroutine, in the order in which things happen. Programs with many goroutines keep a list
 // for each and give the lists to History.Add at the end.
 //
-// Values must be unique: no two puts of one key, and no two appends, may write the same bytes. So what is read tells who wrote it.
+// Values should be unique: no two puts of one key, and no two appends, should write the same bytes, so that what is read tells who wrote it.
+// Where two do, nothing is called wrong that is right, but the store's check may have to guess, and the log's overlooks what it can't tell apart.
 package check

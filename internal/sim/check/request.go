@@ -19,7 +19,7 @@ type Swap struct {
 	Value    []byte
 }
 
-// Txn is a transaction; answered by TxnDone.
+// Txn is a transaction; answered by TxnDone. What it reads has to be less than model.MaxTxnReadBytes together: that bound is not checked.
 type Txn struct{ Txn model.Txn }
 
 // Compact makes what is below Revision unreadable; answered by Done, or RevisionRefused.

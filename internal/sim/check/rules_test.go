@@ -175,6 +175,19 @@ var storeRules = []ruleCase{
 		s.put("a", "1", 1)
 		return []check.OpID{s.do(1, get("a"), got("a", "?", 1, 1, 1, 1))}
 	}},
+	{"two writes of one value, one of them lost", "", func(s *script) []check.OpID {
+		s.lose(put("a", "same"))
+		s.lose(put("a", "same"))
+		s.put("a", "other", 2)
+		s.do(1, get("a"), got("a", "same", 1, 3, 3, 3))
+		return nil
+	}},
+	{"two writes of one value, three times", check.RuleRevision, func(s *script) []check.OpID {
+		s.lose(put("a", "same"))
+		s.put("a", "same", 1)
+		id := s.put("a", "other", 4)
+		return []check.OpID{id}
+	}},
 	{"wrong version", check.RuleState, func(s *script) []check.OpID {
 		s.put("a", "1", 1)
 		return []check.OpID{s.put("a", "2", 2), s.do(1, get("a"), got("a", "2", 1, 2, 3, 2))}
