@@ -197,7 +197,7 @@ func (c *Core) Step(m Message, entries []Entry) error {
 // checkMessage refuses what can be seen to be wrong without looking at the log.
 func (c *Core) checkMessage(m *Message, entries []Entry) error {
 	switch {
-	case m.Type < MsgPreVote || m.Type > MsgTransfer:
+	case m.Type < MsgPreVote || m.Type > LastMessageType:
 		return protocolError(m, "the type is not known")
 	case m.To != c.cfg.ID || m.From == c.cfg.ID || m.From.Validate() != nil:
 		return protocolError(m, "it goes to %q; expected %q, from another node", string(m.To), string(c.cfg.ID))

@@ -29,6 +29,11 @@ type Output struct {
 	// TermStart is the leader's first entry of its term: once it is applied, so is every entry of earlier leaders. 0 unless
 	// Role is Leader.
 	TermStart Index
+	// Quiet: the group has fallen silent, see Config.QuietAfter. Whoever takes such an output of a follower while it holds the Leader's
+	// node for dead calls Unreachable at once.
+	Quiet bool
+	// Removed: a committed configuration leaves this node out, and no leader has been heard of since that was learned.
+	Removed bool
 	// Configuration is the one in force, with the entry that carries it, or, where that is not in the log any more, with an
 	// entry at or below the base. Changed says that it is not that of the previous output. Nobody changes its members.
 	Configuration        ConfigurationEntry

@@ -25,6 +25,12 @@ type Status struct {
 	Reads int
 	// StepDown says why this replica last gave up leadership; empty if it never did.
 	StepDown string
+	// Stalled: the replica's disk does not keep up, as it was told by DiskStalled or saw for itself.
+	Stalled bool
+	// Quiet and Removed are as in Output.
+	Quiet, Removed bool
+	// LeaseUntil is until when, by the clock of Tick, LeaseRead serves reads if no further heartbeat is answered.
+	LeaseUntil Monotonic
 	// Peers has what a leader knows of each other member, sorted by id; nil unless Role is Leader.
 	Peers []PeerStatus
 }

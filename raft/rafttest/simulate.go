@@ -174,7 +174,7 @@ func (s *simulation) client(r *replica) {
 	case n < 96:
 		s.compact(r)
 	case s.reconfigure:
-		_ = r.core.ProposeConfiguration(s.change(r.core.Status().Configuration.Configuration))
+		_, _ = r.core.ChangeMembers(s.changes(), nil)
 	}
 }
 
@@ -186,19 +186,22 @@ func (s *simulation) compact(r *replica) {
 	}
 }
 
-// change makes an adjacent configuration: into a joint one, out of it, or with one vote more or less.
-func (s *simulation) change(from raft.Configuration) raft.Configuration {
-	to := from.Clone()
-	to.Joint = !from.Joint && s.rng.IntN(2) == 0
-	flip := s.rng.IntN(len(to.Members))
-	for i := range to.Members {
-		m := &to.Members[i]
-		m.WasVoter = to.Joint && from.Members[i].Voter
-		if !from.Joint && (i == flip || to.Joint && s.rng.IntN(2) == 0) {
-			m.Voter = !m.Voter
+// changes makes one to three random wishes for the membership.
+func (s *simulation) changes() []raft.MemberChange {
+	changes := make([]raft.MemberChange, 1+s.rng.IntN(3))
+	for i := range changes {
+		m := &changes[i]
+		m.Kind, m.ID, m.Priority = raft.ChangeKind(1+s.rng.IntN(int(raft.SetPriority))), s.any().id, uint16(s.rng.IntN(3))
+		switch m.Kind {
+		case raft.AddLearner:
+			if m.Promote = s.rng.IntN(2) == 0; m.Promote && s.rng.IntN(2) == 0 {
+				m.Replaces = s.any().id
+			}
+		case raft.SetAddress:
+			m.Address = fmt.Sprint("host:", s.rng.IntN(100))
 		}
 	}
-	return to
+	return changes
 }
 
 // fault breaks something, or mends it.
