@@ -30,7 +30,7 @@ type Member struct {
 	WasVoter bool
 	// Leaves: the member is gone when the joint configuration is left. Only with WasVoter, without Voter.
 	Leaves bool
-	// Promote: the leader gives this learner its vote once it has caught up.
+	// Promote: the leader gives this learner (or what is one when the joint configuration is left) its vote once it has caught up.
 	Promote bool
 	// Replaces is the member that leaves when this learner is promoted, or None. Only with Promote.
 	Replaces NodeID
@@ -90,8 +90,8 @@ func (c Configuration) malformed() []error {
 		if m.WasVoter && !c.Joint {
 			errs = append(errs, fmt.Errorf("member %q votes in an outgoing half, but the configuration is not joint", m.ID))
 		}
-		if m.Leaves && (!m.WasVoter || m.Voter) || m.Promote && m.votes() {
-			errs = append(errs, fmt.Errorf("member %q: only an outgoing voter can leave, only a learner can be promoted", m.ID))
+		if m.Leaves && (!m.WasVoter || m.Voter) || m.Promote && (m.Voter || m.Leaves) {
+			errs = append(errs, fmt.Errorf("member %q: only an outgoing voter can leave, only who stays without a vote can be promoted", m.ID))
 		}
 		if _, ok := c.Member(m.Replaces); m.Replaces != None && (!m.Promote || m.Replaces == m.ID || !ok) {
 			errs = append(errs, fmt.Errorf("member %q replaces %q; only a learner to be promoted can replace a member, another one", m.ID, m.Replaces))

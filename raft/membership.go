@@ -28,7 +28,11 @@ func (c *Core) ChangeMembers(changes []MemberChange, seen *EntryID) (EntryID, er
 	if to.Equal(inForce.Configuration) {
 		return EntryID{}, ErrUnchanged
 	}
-	return c.appendConfiguration(inForce.Configuration.towards(to)), nil
+	next := inForce.Configuration.towards(to)
+	if err := next.Validate(); err != nil {
+		return EntryID{}, err // with those that leave it may be too large
+	}
+	return c.appendConfiguration(next), nil
 }
 
 // mayReconfigure says whether a configuration may be appended now: only once the one in force, and an entry of the own term, are
@@ -51,6 +55,34 @@ func (c *Core) appendConfiguration(to Configuration) EntryID {
 	c.appendEntries([]Entry{e}, []Configuration{to})
 	c.advanceCommit()
 	return e.ID
+}
+
+// reconfigure takes the steps that are a leader's own. It leaves a joint configuration once that is committed, never before
+// (camunda#60086), and since what leaves it is in force from then on, there is never a second attempt in flight (etcd-io/raft
+// bd3c759). And it promotes a learner that asked for it once that has caught up.
+func (c *Core) reconfigure() {
+	inForce := c.inForce().Configuration
+	if c.commit < c.termStart || c.inForce().ID.Index > c.commit || c.transferee.to != None {
+		return
+	}
+	if inForce.Joint {
+		c.appendConfiguration(inForce.left())
+		return
+	}
+	for _, p := range c.peers {
+		if p.Promote && c.caughtUp(p) {
+			to, err := inForce.changed([]MemberChange{{Kind: PromoteMember, ID: p.ID}})
+			c.assert(err == nil, "a learner can be promoted")
+			c.appendConfiguration(inForce.towards(to))
+			return
+		}
+	}
+}
+
+// caughtUp says that a peer lacks no more of the log than one append may name, and answered within an ElectionTimeout.
+func (c *Core) caughtUp(p *peer) bool {
+	return p.state == Replicate && c.now.Sub(p.heard) <= c.cfg.ElectionTimeout && p.match >= c.log.base.Index &&
+		c.log.sizes.between(p.match, c.log.last) <= c.cfg.MaxAppendBytes
 }
 
 // inForce is the last configuration in the log, committed or not.

@@ -100,11 +100,12 @@ func (c *Core) Output() Output {
 }
 
 // prepare makes what is left until an output is taken, so that it is made once for everything that happened since the last:
-// a leader's appends and read rounds.
+// a leader's configurations, appends and read rounds.
 func (c *Core) prepare() {
 	if c.role != Leader {
 		return
 	}
+	c.reconfigure()
 	c.startWaitingReads()
 	for _, p := range c.peers {
 		c.replicateTo(p)
