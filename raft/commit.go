@@ -33,6 +33,7 @@ func (c *Core) advanceCommit() {
 		return
 	}
 	c.setCommit(held)
+	c.office.movedAt, c.office.patience = c.now, c.cfg.CommitTimeout
 	if !c.self.Voter && !c.inForce().Configuration.Joint && c.inForce().ID.Index <= c.commit {
 		c.handOver("removed from the voters")
 	}

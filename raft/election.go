@@ -51,9 +51,12 @@ func (c *Core) noticePause(now Monotonic) {
 	}
 }
 
-// wait sets the deadline to between least and least+spread from now, later for a low priority.
+// wait sets the deadline to between least and least+spread from now, later for a low priority or a disk that stalls.
 func (c *Core) wait(least, spread time.Duration) {
 	delay := c.cfg.ElectionTimeout / 10 * time.Duration(min(c.rank, maxRank))
+	if c.stalled() {
+		delay += c.cfg.ElectionTimeout
+	}
 	c.deadline = c.now.Add(least + c.random.upTo(spread) + delay)
 }
 
@@ -253,7 +256,7 @@ func (c *Core) becomeLeader() {
 	for _, p := range c.peers {
 		c.meet(p)
 	}
-	c.termStart, c.round = c.log.last+1, 0
+	c.termStart, c.round, c.office.movedAt = c.log.last+1, 0, c.now
 	c.appendEntries([]Entry{{ID: EntryID{Index: c.termStart, Term: c.term}, Kind: KindEmpty, Size: RecordSize(0)}}, nil)
 	c.beginRound()
 }
@@ -269,6 +272,13 @@ func (c *Core) tickLeader() {
 	if c.now >= c.pardon && c.now.Sub(c.lastQuorumContact()) > c.cfg.ElectionTimeout {
 		c.becomeFollower(c.term, None, "no contact with a quorum")
 		return
+	}
+	if c.deadlocked() {
+		c.giveUp()
+		return
+	}
+	if c.stalled() {
+		c.relieve()
 	}
 	if c.transferee.to != None && c.now >= c.transferee.deadline {
 		c.transferee = transferee{}

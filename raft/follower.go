@@ -23,7 +23,7 @@ func (c *Core) hearLeader(m *Message, entries []Entry) error {
 	case MsgImage:
 		return c.offerImage(m)
 	case MsgTransfer:
-		if c.mayCampaign() {
+		if c.mayCampaign() && !c.stalled() {
 			c.campaign(true)
 		}
 	}

@@ -85,6 +85,9 @@ func (c *Core) Output() Output {
 	if c.stateChanged {
 		o.State = &HardState{Term: c.term, Vote: c.vote}
 	}
+	if o.State != nil || o.Truncate != 0 || len(o.Append) > 0 {
+		c.disk.owes(c.seq, c.now)
+	}
 	if o.Truncate != 0 || len(o.Append) > 0 {
 		c.unsynced = append(c.unsynced, syncPoint{seq: c.seq, last: c.log.last})
 	}
@@ -133,6 +136,9 @@ func (c *Core) send(m Message) {
 // appendEntries appends to the log and to the output; configurations take effect at once.
 // REQUIRES: the entries follow the log's last one, and configs holds the decoded bodies of the KindConfig ones.
 func (c *Core) appendEntries(entries []Entry, configs []Configuration) {
+	if c.commit == c.log.last {
+		c.office.movedAt = c.now
+	}
 	for i := range entries {
 		e := &entries[i]
 		c.assert(e.ID.Index == c.log.last+1 && e.ID.Term >= c.log.lastTerm() && e.ID.Term <= c.term, "the log grows by its next entry, in ascending terms")

@@ -53,7 +53,7 @@ func (c *Core) Status() Status {
 	s := Status{
 		ID: c.cfg.ID, Role: c.publicRole(), Leader: c.leader, State: HardState{Term: c.term, Vote: c.vote},
 		Base: c.log.base, Last: c.log.lastID(), Synced: c.synced, Commit: c.commit, Applied: c.applied,
-		Uncommitted: c.uncommitted(), Configuration: *c.inForce(), Transfer: c.transferee.to, Reads: c.reads.count(), StepDown: c.stepDown,
+		Uncommitted: c.uncommitted(), Configuration: *c.inForce(), Transfer: c.transferee.to, Reads: c.reads.count(), StepDown: c.stepDown, Stalled: c.stalled(),
 	}
 	s.Configuration.Configuration = s.Configuration.Configuration.Clone()
 	if c.installing != nil {

@@ -13,6 +13,7 @@ type syncPoint struct {
 // It panics for an output that was never given out.
 func (c *Core) Synced(seq uint64) {
 	c.assert(seq <= c.seq, "Synced names an output that was given out")
+	c.disk.paid(seq, c.now)
 	n := 0
 	for n < len(c.unsynced) && c.unsynced[n].seq <= seq {
 		c.synced = max(c.synced, c.unsynced[n].last)

@@ -22,9 +22,13 @@ func (c *Core) Transfer(to NodeID) error {
 	if p == nil || !p.Voter {
 		return ErrNotVoter
 	}
-	c.transferee = transferee{to: to, deadline: c.now.Add(c.cfg.ElectionTimeout)}
-	c.handOverTo(p)
+	c.beginTransfer(p)
 	return nil
+}
+
+func (c *Core) beginTransfer(p *peer) {
+	c.transferee = transferee{to: p.ID, deadline: c.now.Add(c.cfg.ElectionTimeout)}
+	c.handOverTo(p)
 }
 
 // handOverTo tells the target of a transfer to start an election, once it has every entry. It is told again with each answer that

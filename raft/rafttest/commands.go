@@ -96,6 +96,9 @@ func (s *story) status(r *replica) {
 	}
 	st := r.core.Status()
 	extra := ""
+	if st.Stalled {
+		extra += " stalled"
+	}
 	if st.Installing.Index != 0 {
 		extra += fmt.Sprintf(" installing=%s", st.Installing)
 	}
@@ -201,6 +204,7 @@ func (s *story) onOne() map[string]func(*replica, arguments) error {
 			r.failInstall()
 			return nil
 		},
+		"slow":    func(r *replica, a arguments) error { r.core.DiskStalled(!a.has("no")); return nil },
 		"stall":   func(r *replica, _ arguments) error { r.stalled = !r.stalled; return nil },
 		"install": func(r *replica, _ arguments) error { r.install(); return nil },
 	}

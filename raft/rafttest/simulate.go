@@ -31,6 +31,8 @@ type simulation struct {
 	loss int
 	// reconfigure: the membership changes.
 	reconfigure bool
+	// stalls: disks stall for a while.
+	stalls bool
 }
 
 // tick is the distance between two Ticks.
@@ -40,7 +42,7 @@ const tick = 10 * time.Millisecond
 // and demands that they agree and go on. It returns what broke, and with what seed; a panic of a core is returned, too.
 func Simulate(seed uint64, steps int) (stats Stats, err error) {
 	rng := rand.New(rand.NewPCG(seed, 0x1edbe11))
-	s := &simulation{rng: rng, loss: rng.IntN(8), reconfigure: rng.IntN(2) == 0}
+	s := &simulation{rng: rng, loss: rng.IntN(8), reconfigure: rng.IntN(2) == 0, stalls: rng.IntN(3) == 0}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
@@ -126,6 +128,9 @@ func (s *simulation) work(r *replica) error {
 		r.failInstall()
 	}
 	r.install()
+	if r.stalled {
+		return nil
+	}
 	return s.sync(r, s.rng.IntN(len(r.unsynced)+1))
 }
 
@@ -207,7 +212,7 @@ func (s *simulation) changes() []raft.MemberChange {
 // fault breaks something, or mends it.
 func (s *simulation) fault() error {
 	r := s.any()
-	switch n := s.rng.IntN(12); {
+	switch n := s.rng.IntN(14); {
 	case n < 4: // whoever is down comes back more often than somebody goes
 		for _, r := range s.replicas {
 			if r.core == nil {
@@ -229,9 +234,17 @@ func (s *simulation) fault() error {
 		}
 	case n < 11:
 		clear(s.cut)
-	default:
+	case n < 12:
 		if r.core != nil {
 			r.core.Unreachable(s.any().id)
+		}
+	case !s.stalls:
+		clear(s.cut)
+	case n < 13:
+		r.stalled = !r.stalled
+	default:
+		if r.core != nil {
+			r.core.DiskStalled(s.rng.IntN(2) == 0)
 		}
 	}
 	return nil
@@ -259,6 +272,9 @@ func (s *simulation) heal() error {
 	clear(s.cut)
 	s.loss = 0
 	for _, r := range s.replicas {
+		if r.stalled = false; r.core != nil {
+			r.core.DiskStalled(false)
+		}
 		if r.core == nil {
 			if err := s.restart(r); err != nil {
 				return err
