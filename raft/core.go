@@ -72,6 +72,7 @@ type Core struct {
 	heartbeatDue Monotonic
 	round        uint64
 	reads        reads
+	forwards     forwards
 	transferee   transferee
 	stepDown     string
 	office       office
@@ -192,6 +193,10 @@ func (c *Core) Step(m Message, entries []Entry) error {
 		c.answerVote(&m)
 	case MsgAppendResp, MsgHeartbeatResp:
 		return c.hearPeer(&m)
+	case MsgReadIndex:
+		c.answerReadIndex(&m)
+	case MsgReadIndexResp:
+		c.roundAnswered(&m)
 	default:
 		return c.hearLeader(&m, entries)
 	}
@@ -237,6 +242,8 @@ func (c *Core) answerOldTerm(m *Message) {
 		c.send(Message{Type: MsgVoteResp, To: m.From, Reject: true})
 	case MsgHeartbeat:
 		c.send(Message{Type: MsgHeartbeatResp, To: m.From, Reject: true})
+	case MsgReadIndex:
+		c.send(Message{Type: MsgReadIndexResp, To: m.From, Read: m.Read, Reject: true})
 	case MsgAppend, MsgImage, MsgTransfer:
 		c.send(Message{Type: MsgAppendResp, To: m.From, Reject: true})
 	}
@@ -247,6 +254,9 @@ func (c *Core) becomeFollower(term Term, leader NodeID, why string) {
 	c.assert(term >= c.term, "law 6: the term never goes back")
 	if term > c.term {
 		c.term, c.vote, c.termLeader, c.stateChanged = term, None, None, true
+	}
+	if leader != c.leader || c.termLeader == None {
+		c.failForwards()
 	}
 	if c.role == Leader {
 		c.leaveOffice(why)

@@ -25,6 +25,8 @@ func (c *Core) Tick(now Monotonic) {
 		c.tickLeader()
 	case now >= c.deadline:
 		c.loseLeader()
+	default:
+		c.tickForwards()
 	}
 }
 
@@ -102,6 +104,7 @@ func (c *Core) Unreachable(id NodeID) {
 
 // loseLeader: the deadline passed.
 func (c *Core) loseLeader() {
+	c.failForwards()
 	c.leader, c.heard = None, false
 	if !c.mayCampaign() {
 		c.waitForLeader()
@@ -126,6 +129,7 @@ func (c *Core) mayCampaign() bool {
 
 // campaign enters the next term and asks for votes in it. force: the leader asked for it.
 func (c *Core) campaign(force bool) {
+	c.failForwards()
 	c.term++
 	c.vote, c.termLeader, c.stateChanged = c.cfg.ID, None, true
 	c.role, c.leader, c.heard, c.ownVote = Candidate, None, false, voteCast

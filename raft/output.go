@@ -103,9 +103,10 @@ func (c *Core) Output() Output {
 }
 
 // prepare makes what is left until an output is taken, so that it is made once for everything that happened since the last:
-// a leader's configurations, appends and read rounds.
+// a leader's configurations, appends and read rounds, and what a follower asks its leader for.
 func (c *Core) prepare() {
 	if c.role != Leader {
+		c.forwardWaitingReads()
 		return
 	}
 	c.reconfigure()

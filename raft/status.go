@@ -21,7 +21,7 @@ type Status struct {
 	Transfer NodeID
 	// Installing is the base of the image being installed; zero when none is.
 	Installing EntryID
-	// Reads is the number of reads that wait for a round.
+	// Reads is the number of reads that wait for a round, here or at the leader.
 	Reads int
 	// StepDown says why this replica last gave up leadership; empty if it never did.
 	StepDown string
@@ -53,7 +53,7 @@ func (c *Core) Status() Status {
 	s := Status{
 		ID: c.cfg.ID, Role: c.publicRole(), Leader: c.leader, State: HardState{Term: c.term, Vote: c.vote},
 		Base: c.log.base, Last: c.log.lastID(), Synced: c.synced, Commit: c.commit, Applied: c.applied,
-		Uncommitted: c.uncommitted(), Configuration: *c.inForce(), Transfer: c.transferee.to, Reads: c.reads.count(), StepDown: c.stepDown, Stalled: c.stalled(),
+		Uncommitted: c.uncommitted(), Configuration: *c.inForce(), Transfer: c.transferee.to, Reads: c.reads.count() + c.forwards.count(), StepDown: c.stepDown, Stalled: c.stalled(),
 	}
 	s.Configuration.Configuration = s.Configuration.Configuration.Clone()
 	if c.installing != nil {

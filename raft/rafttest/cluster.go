@@ -168,11 +168,11 @@ func (c *cluster) restart(r *replica) error {
 	return r.start()
 }
 
-// read asks a replica for a linearizable read.
-func (c *cluster) read(r *replica) (raft.ReadID, error) {
+// read asks a replica for a linearizable read, by ReadIndex or by ForwardRead.
+func (c *cluster) read(r *replica, ask func(*raft.Core, raft.ReadID) error) (raft.ReadID, error) {
 	r.reads++
 	id := raft.ReadID{Boot: r.boot<<8 | uint64(slices.Index(c.replicas, r)), Counter: uint64(r.reads)}
-	err := r.core.ReadIndex(id)
+	err := ask(r.core, id)
 	if err == nil {
 		c.check.asked[id] = c.check.highest()
 	}
@@ -206,6 +206,10 @@ func describe(m *raft.Message) string {
 		fmt.Fprintf(&b, " round=%d commit=%d", m.Round, m.Commit)
 	case raft.MsgHeartbeatResp:
 		fmt.Fprintf(&b, " round=%d last=%s", m.Round, m.Last)
+	case raft.MsgReadIndex:
+		fmt.Fprintf(&b, " %d", m.Read.Counter)
+	case raft.MsgReadIndexResp:
+		fmt.Fprintf(&b, " %d at=%d", m.Read.Counter, m.Commit)
 	case raft.MsgImage:
 		if m.Image != nil {
 			fmt.Fprintf(&b, " base=%s", m.Image.Base.ID)

@@ -180,14 +180,8 @@ func (s *story) onOne() map[string]func(*replica, arguments) error {
 	return map[string]func(*replica, arguments) error{
 		"elect": s.elect, "take": s.takeOne, "sync": s.syncSome, "propose": s.propose, "change": s.change, "peers": s.peers,
 		"log": s.printLog, "compact": s.compactTo,
-		"read": func(r *replica, _ arguments) error {
-			id, err := s.read(r)
-			if s.refused(err) {
-				return nil
-			}
-			s.print("read %d", id.Counter)
-			return nil
-		},
+		"read":     func(r *replica, _ arguments) error { return s.readAt(r, (*raft.Core).ReadIndex) },
+		"forward":  func(r *replica, _ arguments) error { return s.readAt(r, (*raft.Core).ForwardRead) },
 		"transfer": func(r *replica, a arguments) error { s.refused(r.core.Transfer(a.node())); return nil },
 		"resign": func(r *replica, a arguments) error {
 			s.refused(r.core.Resign(strings.Join(a.plain, " ")))
@@ -208,6 +202,13 @@ func (s *story) onOne() map[string]func(*replica, arguments) error {
 		"stall":   func(r *replica, _ arguments) error { r.stalled = !r.stalled; return nil },
 		"install": func(r *replica, _ arguments) error { r.install(); return nil },
 	}
+}
+
+func (s *story) readAt(r *replica, ask func(*raft.Core, raft.ReadID) error) error {
+	if id, err := s.read(r, ask); !s.refused(err) {
+		s.print("read %d", id.Counter)
+	}
+	return nil
 }
 
 // kill crashes a process; the others see that their connections to it broke.

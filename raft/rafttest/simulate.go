@@ -11,13 +11,13 @@ import (
 
 // Stats counts what a simulation went through, so that a test can demand that it went through it.
 type Stats struct {
-	Elections, Commits, Crashes, Truncations, Installs, Reads, ReadsFailed, Configurations, Transfers, Partitions int
+	Elections, Commits, Crashes, Truncations, Installs, Reads, ReadsFailed, Configurations, Transfers, Partitions, Forwarded int
 }
 
 // Add sums two counts.
 func (s Stats) Add(o Stats) Stats {
 	return Stats{s.Elections + o.Elections, s.Commits + o.Commits, s.Crashes + o.Crashes, s.Truncations + o.Truncations, s.Installs + o.Installs,
-		s.Reads + o.Reads, s.ReadsFailed + o.ReadsFailed, s.Configurations + o.Configurations, s.Transfers + o.Transfers, s.Partitions + o.Partitions}
+		s.Reads + o.Reads, s.ReadsFailed + o.ReadsFailed, s.Configurations + o.Configurations, s.Transfers + o.Transfers, s.Partitions + o.Partitions, s.Forwarded + o.Forwarded}
 }
 
 // simulation is a cluster under a random schedule.
@@ -135,7 +135,9 @@ func (s *simulation) work(r *replica) error {
 }
 
 func (s *simulation) count(o *raft.Output) {
-	s.stats.Reads += len(o.Reads)
+	if s.stats.Reads += len(o.Reads); o.Role != raft.Leader {
+		s.stats.Forwarded += len(o.Reads)
+	}
 	s.stats.ReadsFailed += len(o.ReadsFailed)
 	if o.Truncate != 0 {
 		s.stats.Truncations++
@@ -169,7 +171,7 @@ func (s *simulation) client(r *replica) {
 		body = append(body, make([]byte, s.rng.IntN(100))...)
 		_ = r.core.Propose([]raft.Entry{{Kind: raft.KindData, Size: raft.RecordSize(len(body)), Body: body}})
 	case n < 90:
-		_, _ = s.read(r)
+		_, _ = s.read(r, [...]func(*raft.Core, raft.ReadID) error{(*raft.Core).ReadIndex, (*raft.Core).ForwardRead}[s.rng.IntN(2)])
 	case n < 92:
 		if r.core.Transfer(s.any().id) == nil {
 			s.stats.Transfers++
@@ -340,13 +342,13 @@ func (s *simulation) proposeToLeader() {
 func (s *simulation) converged() bool {
 	for _, leader := range s.replicas {
 		st := leader.core.Status()
-		if st.Role != raft.Leader || st.Uncommitted != 0 || st.Commit < st.TermStart {
+		if st.Role != raft.Leader || st.Reads != 0 || st.Uncommitted != 0 || st.Commit < st.TermStart {
 			continue
 		}
 		all := true
 		for _, r := range s.replicas {
 			_, member := st.Configuration.Configuration.Member(r.id)
-			all = all && (!member || r.machine == leader.machine && r.machine.index == st.Last.Index)
+			all = all && (!member || r.core.Status().Reads == 0 && r.machine == leader.machine && r.machine.index == st.Last.Index)
 		}
 		if all {
 			return true
