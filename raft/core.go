@@ -76,6 +76,7 @@ type Core struct {
 	transferee   transferee
 	stepDown     string
 	office       office
+	preference   preference
 	// disk is how the own one does.
 	disk disk
 	// scratch is reused by quorum arithmetic.
@@ -103,7 +104,7 @@ func New(cfg Config, at Restart) (*Core, error) {
 		commit: at.Commit, applied: at.Base.ID.Index, synced: at.Last.Index, handed: at.Last.Index,
 		base: at.Base, log: entryLog{base: at.Base.ID, last: at.Last.Index, runs: append([]EntryID(nil), at.Terms...)},
 	}
-	c.office.patience = c.cfg.CommitTimeout
+	c.office.patience, c.preference.delay = c.cfg.CommitTimeout, c.cfg.PreferenceDelay
 	c.log.sizes.seed(at.Base, at.Last.Index, at.Waypoints)
 	c.configurations = append(c.configurations, ConfigurationEntry{ID: at.Base.ID, Configuration: at.Base.Configuration})
 	c.configurations = append(c.configurations, at.Configurations...)

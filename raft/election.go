@@ -261,13 +261,15 @@ func (c *Core) becomeLeader() {
 		c.meet(p)
 	}
 	c.termStart, c.round, c.office.movedAt = c.log.last+1, 0, c.now
+	c.office.since = c.now
+	c.preference.tookOffice(c.now, c.cfg.PreferenceDelay)
 	c.appendEntries([]Entry{{ID: EntryID{Index: c.termStart, Term: c.term}, Kind: KindEmpty, Size: RecordSize(0)}}, nil)
 	c.beginRound()
 }
 
 // meet starts the leader's bookkeeping of a peer.
 func (c *Core) meet(p *peer) {
-	*p = peer{Member: p.Member, heard: c.now, movedAt: c.now, patience: c.cfg.ElectionTimeout / 2}
+	*p = peer{Member: p.Member, heard: c.now, movedAt: c.now, steadySince: c.now, patience: c.cfg.ElectionTimeout / 2}
 	p.probe(c.log.last+1, false)
 }
 
@@ -285,7 +287,10 @@ func (c *Core) tickLeader() {
 		c.relieve()
 	}
 	if c.transferee.to != None && c.now >= c.transferee.deadline {
-		c.transferee = transferee{}
+		c.transferFailed()
+	}
+	if c.rank > 0 && !c.stalled() {
+		c.prefer()
 	}
 	if c.now >= c.heartbeatDue {
 		c.beginRound()

@@ -106,6 +106,7 @@ func (c *Core) configurationInForceChanged() {
 	config := c.inForce().Configuration
 	c.configurationChanged = true
 	c.self, _ = config.Member(c.cfg.ID)
+	rank := c.rank
 	c.rank = 0
 	peers := make([]*peer, 0, len(config.Members))
 	for _, m := range config.Members {
@@ -126,4 +127,9 @@ func (c *Core) configurationInForceChanged() {
 		peers = append(peers, p)
 	}
 	c.peers = peers
+	if rank == 0 {
+		for _, p := range peers {
+			p.steadySince = c.now // nobody looked before
+		}
+	}
 }

@@ -59,6 +59,8 @@ type peer struct {
 	seen     Index
 	movedAt  Monotonic
 	patience time.Duration
+	// steadySince is when the peer was last seen to be out of contact or behind.
+	steadySince Monotonic
 }
 
 // probe forgets what was sent to the peer, and looks for what it has from next on.

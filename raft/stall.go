@@ -18,6 +18,8 @@ type office struct {
 	movedAt Monotonic
 	// patience is how long it may stand still; it doubles from office to office while nothing is committed at all.
 	patience time.Duration
+	// since is when it began, or the last attempt to hand it to a preferred voter.
+	since Monotonic
 	// relieveAt is when a leader with a stalled disk looks for a successor again.
 	relieveAt Monotonic
 }

@@ -4,6 +4,8 @@ package raft
 type transferee struct {
 	to       NodeID
 	deadline Monotonic
+	// preferred: the leader chose the target for its priority.
+	preferred bool
 }
 
 // Transfer begins to hand leadership to a voter: once it has every entry it is told to start an election (Raft thesis §3.10).

@@ -52,7 +52,7 @@ func Simulate(seed uint64, steps int) (stats Stats, err error) {
 		}
 		stats = s.stats
 	}()
-	settings := raft.Config{Seed: seed, MaxAppendBytes: 100 << rng.IntN(6), MaxInflightMessages: 1 + rng.IntN(8), LogOnly: rng.IntN(2) == 0}
+	settings := raft.Config{Seed: seed, PreferenceDelay: 300 * time.Millisecond, MaxAppendBytes: 100 << rng.IntN(6), MaxInflightMessages: 1 + rng.IntN(8), LogOnly: rng.IntN(2) == 0}
 	if s.cluster, err = newCluster(randomMembers(rng), settings); err != nil {
 		return s.stats, err
 	}
