@@ -73,7 +73,8 @@ type Message struct {
 	// Commit is the sender's commit index, never above what the message proves to match (MsgAppend, MsgHeartbeat), or where a read
 	// may be served (MsgReadIndexResp).
 	Commit Index
-	// Round numbers a leader's heartbeat rounds within its term. A read joins only a round that starts after it arrived.
+	// Round numbers a leader's heartbeat rounds within its term. A read joins only a round that starts after it arrived. In MsgTransfer
+	// and what comes of it, a forced MsgVote, it is the round in which the leader gave up its lease.
 	Round uint64
 	// SentAt is the leader's clock when it sent the heartbeat, echoed by the answer. It means nothing to anyone else.
 	SentAt Monotonic
@@ -86,7 +87,7 @@ type Message struct {
 	// Reject says no.
 	Reject bool
 	// Force, in MsgPreVote and MsgVote, says that the leader itself asked for this election (transfer): contact with a
-	// leader is then no reason to refuse, nor is a promise of its Round or an earlier one.
+	// leader is then no reason to refuse, nor is a promise of that Round or an earlier one.
 	Force bool
 	// Image describes an image (MsgImage arriving at a follower) or the leader's base (MsgImage leaving the leader of a
 	// group that is Config.LogOnly). Nobody changes what it points to.

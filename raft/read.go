@@ -79,7 +79,7 @@ func (c *Core) beginRound() {
 func (c *Core) heartbeat(p *peer) {
 	commit := min(c.commit, p.match)
 	p.told = max(p.told, commit)
-	c.send(Message{Type: MsgHeartbeat, To: p.ID, Commit: commit, Round: c.round, SentAt: c.now})
+	c.send(Message{Type: MsgHeartbeat, To: p.ID, Commit: commit, Round: c.round, SentAt: c.now, Lease: c.cfg.LeaseDuration})
 }
 
 // confirmReads serves the reads of every round that a quorum has answered. An answer to a later round is one to the earlier

@@ -146,6 +146,9 @@ func (c *Core) heartbeatAnswered(p *peer, m *Message) error {
 		p.round = m.Round
 		c.confirmReads()
 	}
+	if m.Lease > 0 {
+		c.promised(p, m)
+	}
 	if m.Last.Index != p.seen {
 		p.seen, p.movedAt = m.Last.Index, c.now
 	}

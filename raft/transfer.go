@@ -37,7 +37,8 @@ func (c *Core) beginTransfer(p *peer) {
 // it gives, as a message can be lost.
 func (c *Core) handOverTo(p *peer) {
 	if c.role == Leader && c.transferee.to == p.ID && p.match == c.log.last {
-		c.send(Message{Type: MsgTransfer, To: p.ID})
+		c.dropLease()
+		c.send(Message{Type: MsgTransfer, To: p.ID, Round: c.round})
 	}
 }
 
@@ -55,7 +56,7 @@ func (c *Core) Resign(reason string) error {
 // handOver steps down in favour of the best voter.
 func (c *Core) handOver(why string) {
 	if heir := c.heir(); heir != nil {
-		c.send(Message{Type: MsgTransfer, To: heir.ID})
+		c.send(Message{Type: MsgTransfer, To: heir.ID, Round: c.round})
 	}
 	c.becomeFollower(c.term, None, why)
 }

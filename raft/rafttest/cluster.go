@@ -179,6 +179,15 @@ func (c *cluster) read(r *replica, ask func(*raft.Core, raft.ReadID) error) (raf
 	return id, err
 }
 
+// leaseRead asks a replica for a read without a round, by its own clock, and checks what it gets.
+func (c *cluster) leaseRead(r *replica, now raft.Monotonic) (raft.Index, bool, error) {
+	index, ok := r.core.LeaseRead(now)
+	if ok && index < c.check.highest() {
+		return index, ok, fmt.Errorf("law 8: %s may serve a read at %d by its lease, but %d is committed", r.id, index, c.check.highest())
+	}
+	return index, ok, nil
+}
+
 // describe prints a message as scripts show it.
 func describe(m *raft.Message) string {
 	var b strings.Builder
@@ -204,8 +213,10 @@ func describe(m *raft.Message) string {
 		}
 	case raft.MsgHeartbeat:
 		fmt.Fprintf(&b, " round=%d commit=%d", m.Round, m.Commit)
+		b.WriteString(asks(m))
 	case raft.MsgHeartbeatResp:
 		fmt.Fprintf(&b, " round=%d last=%s", m.Round, m.Last)
+		b.WriteString(asks(m))
 	case raft.MsgReadIndex:
 		fmt.Fprintf(&b, " %d", m.Read.Counter)
 	case raft.MsgReadIndexResp:
@@ -219,4 +230,15 @@ func describe(m *raft.Message) string {
 		b.WriteString(" rejected")
 	}
 	return b.String()
+}
+
+// asks prints what else a heartbeat asks for, or its answer promises.
+func asks(m *raft.Message) (text string) {
+	if m.Lease > 0 {
+		text = fmt.Sprintf(" lease=%s", m.Lease)
+	}
+	if m.Quiet {
+		text += " quiet"
+	}
+	return text
 }

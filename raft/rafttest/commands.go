@@ -198,10 +198,22 @@ func (s *story) onOne() map[string]func(*replica, arguments) error {
 			r.failInstall()
 			return nil
 		},
+		"lease":   s.lease,
 		"slow":    func(r *replica, a arguments) error { r.core.DiskStalled(!a.has("no")); return nil },
 		"stall":   func(r *replica, _ arguments) error { r.stalled = !r.stalled; return nil },
 		"install": func(r *replica, _ arguments) error { r.install(); return nil },
 	}
+}
+
+// lease prints what a lease read gives by the node's clock.
+func (s *story) lease(r *replica, _ arguments) error {
+	index, ok, err := s.leaseRead(r, r.clock)
+	if !ok {
+		s.print("no lease")
+		return err
+	}
+	s.print("may be served at %d", index)
+	return err
 }
 
 func (s *story) readAt(r *replica, ask func(*raft.Core, raft.ReadID) error) error {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/raft"
@@ -11,13 +12,13 @@ import (
 
 // Stats counts what a simulation went through, so that a test can demand that it went through it.
 type Stats struct {
-	Elections, Commits, Crashes, Truncations, Installs, Reads, ReadsFailed, Configurations, Transfers, Partitions, Forwarded int
+	Elections, Commits, Crashes, Truncations, Installs, Reads, ReadsFailed, Configurations, Transfers, Partitions, Forwarded, Leases int
 }
 
 // Add sums two counts.
 func (s Stats) Add(o Stats) Stats {
 	return Stats{s.Elections + o.Elections, s.Commits + o.Commits, s.Crashes + o.Crashes, s.Truncations + o.Truncations, s.Installs + o.Installs,
-		s.Reads + o.Reads, s.ReadsFailed + o.ReadsFailed, s.Configurations + o.Configurations, s.Transfers + o.Transfers, s.Partitions + o.Partitions, s.Forwarded + o.Forwarded}
+		s.Reads + o.Reads, s.ReadsFailed + o.ReadsFailed, s.Configurations + o.Configurations, s.Transfers + o.Transfers, s.Partitions + o.Partitions, s.Forwarded + o.Forwarded, s.Leases + o.Leases}
 }
 
 // simulation is a cluster under a random schedule.
@@ -33,6 +34,13 @@ type simulation struct {
 	reconfigure bool
 	// stalls: disks stall for a while.
 	stalls bool
+	// time is what a perfect clock shows; rates is by how many thousandths each replica's clock runs faster.
+	time  raft.Monotonic
+	rates []int
+	// sluggish is a replica that seldom learns the time, if there is one of that number.
+	sluggish int
+	// rounds counts the rounds of heal.
+	rounds int
 }
 
 // tick is the distance between two Ticks.
@@ -42,7 +50,7 @@ const tick = 10 * time.Millisecond
 // and demands that they agree and go on. It returns what broke, and with what seed; a panic of a core is returned, too.
 func Simulate(seed uint64, steps int) (stats Stats, err error) {
 	rng := rand.New(rand.NewPCG(seed, 0x1edbe11))
-	s := &simulation{rng: rng, loss: rng.IntN(8), reconfigure: rng.IntN(2) == 0, stalls: rng.IntN(3) == 0}
+	s := &simulation{rng: rng, loss: rng.IntN(8), reconfigure: rng.IntN(2) == 0, stalls: rng.IntN(3) == 0, sluggish: -1}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
@@ -52,7 +60,17 @@ func Simulate(seed uint64, steps int) (stats Stats, err error) {
 		}
 		stats = s.stats
 	}()
+	s.rates = make([]int, 5)
 	settings := raft.Config{Seed: seed, PreferenceDelay: 300 * time.Millisecond, MaxAppendBytes: 100 << rng.IntN(6), MaxInflightMessages: 1 + rng.IntN(8), LogOnly: rng.IntN(2) == 0}
+	spread := 500
+	if rng.IntN(2) == 0 { // clocks keep within ClockDrift: a tenth
+		settings.ElectionTimeout = time.Duration(240+rng.IntN(260)) * time.Millisecond
+		settings.LeaseDuration, spread = settings.ElectionTimeout-time.Duration(rng.IntN(2)*rng.IntN(100))*time.Millisecond, 45
+		s.sluggish = rng.IntN(10)
+	}
+	for i := range s.rates {
+		s.rates[i] = rng.IntN(2*spread+1) - spread
+	}
 	if s.cluster, err = newCluster(randomMembers(rng), settings); err != nil {
 		return s.stats, err
 	}
@@ -89,8 +107,7 @@ func (s *simulation) step() error {
 	case n < 870:
 		return s.tickOne(s.any())
 	case n < 997:
-		s.client(s.any())
-		return nil
+		return s.client(s.any())
 	}
 	return s.fault()
 }
@@ -118,11 +135,17 @@ func (s *simulation) work(r *replica) error {
 		return nil
 	}
 	if r.core.HasOutput() {
+		before := s.check.highest()
 		o, err := s.take(r)
 		if err != nil {
 			return err
 		}
 		s.count(&o)
+		if s.check.highest() > before {
+			if err := s.leaseReads(); err != nil {
+				return err
+			}
+		}
 	}
 	if r.installable && s.rng.IntN(4) == 0 {
 		r.failInstall()
@@ -151,18 +174,43 @@ func (s *simulation) count(o *raft.Output) {
 	s.stats.Elections, s.stats.Commits = len(s.check.leaders), int(s.check.highest())
 }
 
+// tickOne lets some time pass and tells one replica; the others learn of it later.
 func (s *simulation) tickOne(r *replica) error {
-	r.clock = r.clock.Add(tick * time.Duration(1+s.rng.IntN(3)))
-	if r.core != nil {
+	s.time = s.time.Add(tick * time.Duration(1+s.rng.IntN(3)) / time.Duration(len(s.replicas)))
+	r.clock = s.clock(r)
+	if r.core != nil && (slices.Index(s.replicas, r) != s.sluggish || s.rng.IntN(8) == 0) {
 		r.core.Tick(r.clock)
 	}
 	return nil
 }
 
+// clock is what a replica's clock shows now.
+func (s *simulation) clock(r *replica) raft.Monotonic {
+	i := slices.Index(s.replicas, r)
+	return s.time + s.time*raft.Monotonic(s.rates[i])/1000
+}
+
+// leaseReads asks everybody for a read by lease: something has just been committed.
+func (s *simulation) leaseReads() error {
+	for _, r := range s.replicas {
+		if r.core == nil {
+			continue
+		}
+		_, ok, err := s.leaseRead(r, s.clock(r))
+		if err != nil {
+			return err
+		}
+		if ok {
+			s.stats.Leases++
+		}
+	}
+	return nil
+}
+
 // client asks for something; a refusal is an answer like any other.
-func (s *simulation) client(r *replica) {
+func (s *simulation) client(r *replica) error {
 	if r.core == nil {
-		return
+		return nil
 	}
 	switch n := s.rng.IntN(100); {
 	case n < 60:
@@ -183,6 +231,7 @@ func (s *simulation) client(r *replica) {
 	case s.reconfigure:
 		_, _ = r.core.ChangeMembers(s.changes(), nil)
 	}
+	return nil
 }
 
 // compact trims a replica's log somewhere below what it has applied.
@@ -218,6 +267,7 @@ func (s *simulation) fault() error {
 	case n < 4: // whoever is down comes back more often than somebody goes
 		for _, r := range s.replicas {
 			if r.core == nil {
+				r.clock = s.clock(r)
 				return s.restart(r)
 			}
 		}
@@ -278,6 +328,7 @@ func (s *simulation) heal() error {
 			r.core.DiskStalled(false)
 		}
 		if r.core == nil {
+			r.clock = s.clock(r)
 			if err := s.restart(r); err != nil {
 				return err
 			}
@@ -301,9 +352,10 @@ func (s *simulation) heal() error {
 
 // round lets one tick pass and everything arrive in order.
 func (s *simulation) round() error {
+	s.time = s.time.Add(tick)
+	s.rounds++
 	for _, r := range s.replicas {
-		r.clock = r.clock.Add(tick)
-		if r.core != nil {
+		if r.clock = s.clock(r); r.core != nil {
 			r.core.Tick(r.clock)
 		}
 	}
@@ -332,7 +384,7 @@ func (s *simulation) round() error {
 // proposeToLeader sees to it that there is an entry of the present term.
 func (s *simulation) proposeToLeader() {
 	for _, r := range s.replicas {
-		if st := r.core.Status(); st.Role == raft.Leader && st.Uncommitted == 0 && r.clock%raft.Monotonic(time.Second) == 0 {
+		if st := r.core.Status(); st.Role == raft.Leader && st.Uncommitted == 0 && s.rounds%100 == 0 {
 			_ = r.core.Propose([]raft.Entry{{Kind: raft.KindData, Size: raft.RecordSize(0)}})
 		}
 	}
