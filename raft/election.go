@@ -22,6 +22,7 @@ func (c *Core) Tick(now Monotonic) {
 	c.now = now
 	c.promise.settle(now)
 	switch {
+	case c.silence.quiet:
 	case c.role == Leader:
 		c.tickLeader()
 	case now >= c.deadline:
@@ -91,6 +92,9 @@ func (c *Core) inOffice() bool {
 // as heard from, and asks for an election between a tenth and three tenths of an ElectionTimeout later unless a message of the
 // leader arrives meanwhile; not so in a group with leases, where nobody could be elected yet.
 func (c *Core) Unreachable(id NodeID) {
+	if c.role == Leader || c.leader == id {
+		c.stir()
+	}
 	switch {
 	case c.role == Leader:
 		if p := c.peer(id); p != nil {
@@ -124,7 +128,7 @@ func (c *Core) loseLeader() {
 // every other candidate from winning, so that without it nobody could commit that configuration (Raft thesis §4.2.2). It counts
 // votes by its latest configuration like anyone, and steps down once that is committed.
 func (c *Core) mayCampaign() bool {
-	if c.installing != nil || c.term >= maxTerm {
+	if c.installing != nil || c.term >= maxTerm || c.removed {
 		return false
 	}
 	if n := len(c.configurations); n > 1 && c.inForce().ID.Index > c.commit && c.configurations[n-2].Configuration.IsVoter(c.cfg.ID) {
@@ -176,6 +180,7 @@ func (c *Core) answerPreVote(m *Message) {
 		return
 	}
 	c.send(Message{Type: MsgPreVoteResp, To: m.From, Reject: true})
+	c.tellRemoved(m.From)
 }
 
 func (c *Core) answerVote(m *Message) {
@@ -268,6 +273,7 @@ func (c *Core) becomeLeader() {
 	}
 	c.termStart, c.round, c.leaseAfter, c.office.movedAt = c.log.last+1, 0, 0, c.now
 	c.office.since = c.now
+	c.stir()
 	c.preference.tookOffice(c.now, c.cfg.PreferenceDelay)
 	c.appendEntries([]Entry{{ID: EntryID{Index: c.termStart, Term: c.term}, Kind: KindEmpty, Size: RecordSize(0)}}, nil)
 	c.beginRound()
@@ -297,6 +303,9 @@ func (c *Core) tickLeader() {
 	}
 	if c.rank > 0 && !c.stalled() {
 		c.prefer()
+	}
+	if c.announceSilence(); c.silence.quiet {
+		return
 	}
 	if c.now >= c.heartbeatDue {
 		c.beginRound()

@@ -217,6 +217,8 @@ func describe(m *raft.Message) string {
 	case raft.MsgHeartbeatResp:
 		fmt.Fprintf(&b, " round=%d last=%s", m.Round, m.Last)
 		b.WriteString(asks(m))
+	case raft.MsgRemoved:
+		fmt.Fprintf(&b, " by=%s", m.Last)
 	case raft.MsgReadIndex:
 		fmt.Fprintf(&b, " %d", m.Read.Counter)
 	case raft.MsgReadIndexResp:

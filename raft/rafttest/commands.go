@@ -96,8 +96,10 @@ func (s *story) status(r *replica) {
 	}
 	st := r.core.Status()
 	extra := ""
-	if st.Stalled {
-		extra += " stalled"
+	for i, so := range []bool{st.Stalled, st.Quiet, st.Removed} {
+		if so {
+			extra += []string{" stalled", " quiet", " removed"}[i]
+		}
 	}
 	if st.Installing.Index != 0 {
 		extra += fmt.Sprintf(" installing=%s", st.Installing)
@@ -198,6 +200,7 @@ func (s *story) onOne() map[string]func(*replica, arguments) error {
 			r.failInstall()
 			return nil
 		},
+		"wake":    func(r *replica, _ arguments) error { r.core.Wake(); return nil },
 		"lease":   s.lease,
 		"slow":    func(r *replica, a arguments) error { r.core.DiskStalled(!a.has("no")); return nil },
 		"stall":   func(r *replica, _ arguments) error { r.stalled = !r.stalled; return nil },

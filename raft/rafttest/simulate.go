@@ -12,13 +12,13 @@ import (
 
 // Stats counts what a simulation went through, so that a test can demand that it went through it.
 type Stats struct {
-	Elections, Commits, Crashes, Truncations, Installs, Reads, ReadsFailed, Configurations, Transfers, Partitions, Forwarded, Leases int
+	Elections, Commits, Crashes, Truncations, Installs, Reads, ReadsFailed, Configurations, Transfers, Partitions, Forwarded, Leases, Quiet, Removed int
 }
 
 // Add sums two counts.
 func (s Stats) Add(o Stats) Stats {
 	return Stats{s.Elections + o.Elections, s.Commits + o.Commits, s.Crashes + o.Crashes, s.Truncations + o.Truncations, s.Installs + o.Installs,
-		s.Reads + o.Reads, s.ReadsFailed + o.ReadsFailed, s.Configurations + o.Configurations, s.Transfers + o.Transfers, s.Partitions + o.Partitions, s.Forwarded + o.Forwarded, s.Leases + o.Leases}
+		s.Reads + o.Reads, s.ReadsFailed + o.ReadsFailed, s.Configurations + o.Configurations, s.Transfers + o.Transfers, s.Partitions + o.Partitions, s.Forwarded + o.Forwarded, s.Leases + o.Leases, s.Quiet + o.Quiet, s.Removed + o.Removed}
 }
 
 // simulation is a cluster under a random schedule.
@@ -37,6 +37,8 @@ type simulation struct {
 	// time is what a perfect clock shows; rates is by how many thousandths each replica's clock runs faster.
 	time  raft.Monotonic
 	rates []int
+	// silences: the clients rest at times, and calm says that they do, so that the group can fall silent.
+	silences, calm bool
 	// sluggish is a replica that seldom learns the time, if there is one of that number.
 	sluggish int
 	// rounds counts the rounds of heal.
@@ -62,6 +64,10 @@ func Simulate(seed uint64, steps int) (stats Stats, err error) {
 	}()
 	s.rates = make([]int, 5)
 	settings := raft.Config{Seed: seed, PreferenceDelay: 300 * time.Millisecond, MaxAppendBytes: 100 << rng.IntN(6), MaxInflightMessages: 1 + rng.IntN(8), LogOnly: rng.IntN(2) == 0}
+	if rng.IntN(2) == 0 {
+		s.silences = true
+		settings.QuietAfter = time.Duration(100+rng.IntN(200)) * time.Millisecond
+	}
 	spread := 500
 	if rng.IntN(2) == 0 { // clocks keep within ClockDrift: a tenth
 		settings.ElectionTimeout = time.Duration(240+rng.IntN(260)) * time.Millisecond
@@ -99,6 +105,9 @@ func (s *simulation) step() error {
 			return err
 		}
 	}
+	if s.silences && s.rng.IntN(1500) == 0 {
+		s.calm = !s.calm
+	}
 	switch n := s.rng.IntN(1000); {
 	case n < 450:
 		return s.deliver()
@@ -106,6 +115,11 @@ func (s *simulation) step() error {
 		return s.work(s.any())
 	case n < 870:
 		return s.tickOne(s.any())
+	case n < 997 && s.calm:
+		if n%4 == 0 {
+			return s.round()
+		}
+		return nil
 	case n < 997:
 		return s.client(s.any())
 	}
@@ -141,6 +155,7 @@ func (s *simulation) work(r *replica) error {
 			return err
 		}
 		s.count(&o)
+		s.tellSilent()
 		if s.check.highest() > before {
 			if err := s.leaseReads(); err != nil {
 				return err
@@ -171,6 +186,12 @@ func (s *simulation) count(o *raft.Output) {
 	if o.ConfigurationChanged && o.Seq > 1 {
 		s.stats.Configurations++
 	}
+	if o.Quiet {
+		s.stats.Quiet++
+	}
+	if o.Removed {
+		s.stats.Removed++
+	}
 	s.stats.Elections, s.stats.Commits = len(s.check.leaders), int(s.check.highest())
 }
 
@@ -188,6 +209,19 @@ func (s *simulation) tickOne(r *replica) error {
 func (s *simulation) clock(r *replica) raft.Monotonic {
 	i := slices.Index(s.replicas, r)
 	return s.time + s.time*raft.Monotonic(s.rates[i])/1000
+}
+
+// tellSilent does what a silent group needs from the nodes: whoever waits for no heartbeat of its leader learns that it is down.
+func (s *simulation) tellSilent() {
+	for _, r := range s.replicas {
+		if r.core == nil {
+			continue
+		}
+		st := r.core.Status()
+		if leader := s.replica(st.Leader); st.Quiet && leader != nil && leader.core == nil {
+			r.core.Unreachable(st.Leader)
+		}
+	}
 }
 
 // leaseReads asks everybody for a read by lease: something has just been committed.
@@ -276,6 +310,7 @@ func (s *simulation) fault() error {
 		if r.core != nil {
 			s.stats.Crashes++
 			s.crash(r, s.someSurvives)
+			s.tellSilent()
 		}
 	case n < 8:
 		s.stats.Partitions++
@@ -297,6 +332,7 @@ func (s *simulation) fault() error {
 	default:
 		if r.core != nil {
 			r.core.DiskStalled(s.rng.IntN(2) == 0)
+			r.core.Wake()
 		}
 	}
 	return nil
@@ -364,9 +400,11 @@ func (s *simulation) round() error {
 			if r.core == nil {
 				continue
 			}
-			if _, err := s.take(r); err != nil {
+			o, err := s.take(r)
+			if err != nil {
 				return err
 			}
+			s.count(&o)
 			if err := s.sync(r, len(r.unsynced)); err != nil {
 				return err
 			}
