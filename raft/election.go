@@ -9,8 +9,9 @@ import (
 // maxRank bounds how far a low priority delays an election.
 const maxRank = 5
 
-// Tick tells the time: about every 10 ms, and whenever the caller likes. A time before an earlier one is ignored. Everything
-// timed happens in Tick.
+// Tick tells the time: about every 10 ms, and whenever the caller likes; a quiet core needs none. now must have been read after every
+// earlier call returned: promises to a leader count from it. A time before an earlier one is ignored. Everything timed happens in
+// Tick.
 func (c *Core) Tick(now Monotonic) {
 	if !c.started {
 		c.start(now)
@@ -92,7 +93,7 @@ func (c *Core) inOffice() bool {
 // as heard from, and asks for an election between a tenth and three tenths of an ElectionTimeout later unless a message of the
 // leader arrives meanwhile; not so in a group with leases, where nobody could be elected yet.
 func (c *Core) Unreachable(id NodeID) {
-	if c.role == Leader || c.leader == id {
+	if c.leader == id || c.role == Leader && c.peer(id) != nil {
 		c.stir()
 	}
 	switch {
