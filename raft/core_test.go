@@ -1,6 +1,7 @@
 package raft_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -385,6 +386,37 @@ func TestChangeMembersErrors(t *testing.T) {
 	require.NoError(t, err)
 	m, _ := core.Status().Configuration.Configuration.Member("n4")
 	require.Equal(t, raft.Member{ID: "n4", Address: "h:1"}, m, "who is a member already keeps its priority")
+}
+
+// TestChangesKeepTheRest: what is changed of a member leaves everything else as it was (etcd#21694).
+func TestChangesKeepTheRest(t *testing.T) {
+	core := newLeader(t)
+	want := raft.Member{ID: "n4", Address: "a:1", Priority: 3, Promote: true, Replaces: "n3"}
+	for i, step := range []struct {
+		change raft.MemberChange
+		alter  func()
+	}{
+		{raft.MemberChange{Kind: raft.AddLearner, ID: "n4", Address: "a:1", Priority: 3, Promote: true, Replaces: "n3"}, func() {}},
+		{raft.MemberChange{Kind: raft.SetAddress, ID: "n4", Address: "b:2"}, func() { want.Address = "b:2" }},
+		{raft.MemberChange{Kind: raft.SetPriority, ID: "n4", Priority: 9}, func() { want.Priority = 9 }},
+		{raft.MemberChange{Kind: raft.RemoveMember, ID: "n3"}, func() { want.Replaces = raft.None }},
+		{raft.MemberChange{Kind: raft.DemoteMember, ID: "n4"}, func() {}},
+		{raft.MemberChange{Kind: raft.AddLearner, ID: "n4"}, func() { want.Promote = false }},
+		{raft.MemberChange{Kind: raft.AddVoter, ID: "n4"}, func() { want.Voter = true }},
+		{raft.MemberChange{Kind: raft.AddLearner, ID: "n4", Promote: true, Address: "c:3"}, func() { want.Address = "c:3" }},
+	} {
+		step.alter()
+		_, err := core.ChangeMembers([]raft.MemberChange{step.change}, nil)
+		if errors.Is(err, raft.ErrUnchanged) {
+			continue
+		}
+		require.NoError(t, err, "step %d", i)
+		m, _ := core.Status().Configuration.Configuration.Member("n4")
+		require.Equal(t, want, m, "step %d", i)
+		carryOut(core)
+		acknowledge(t, core, core.Status().Last.Index)
+		carryOut(core)
+	}
 }
 
 func TestChangeKindsHaveNames(t *testing.T) {
