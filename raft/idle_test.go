@@ -30,6 +30,37 @@ func fallSilent(t *testing.T, core *raft.Core, now raft.Monotonic) {
 	require.True(t, core.Status().Quiet)
 }
 
+// TestSilenceNeedsFreshWord: that a peer expects no more heartbeats counts if it was said after the latest announcement. An answer
+// of an earlier silence, late, is none.
+func TestSilenceNeedsFreshWord(t *testing.T) {
+	core, err := raft.New(raft.Config{ID: "n1", QuietAfter: 300 * time.Millisecond}, raft.Restart{Base: raft.Base{Configuration: three()}})
+	require.NoError(t, err)
+	core.Tick(0)
+	now := lead(t, core, 0)
+	acknowledge(t, core, 1)
+	fallSilent(t, core, now)
+	core.Wake()
+	answers := map[raft.NodeID]raft.Message{}
+	for now += 2 * second; answers["n2"].Round == 0; now += 10 * millisecond {
+		core.Tick(now)
+		for _, m := range carryOut(core).Send {
+			require.Equal(t, raft.MsgHeartbeat, m.Type)
+			answer := raft.Message{Type: raft.MsgHeartbeatResp, From: m.To, To: "n1", Term: 1, Round: m.Round, Last: core.Status().Last}
+			require.NoError(t, core.Step(answer, nil), "awake still")
+			if answer.Quiet = true; m.Quiet {
+				answers[m.To] = answer
+			}
+		}
+	}
+	late := answers["n3"]
+	late.Round -= 2
+	require.NoError(t, core.Step(answers["n2"], nil))
+	require.NoError(t, core.Step(late, nil))
+	require.False(t, core.Status().Quiet)
+	require.NoError(t, core.Step(answers["n3"], nil))
+	require.True(t, core.Status().Quiet)
+}
+
 // TestIdleCoreIsSmall: a quiet leader of three nodes, after a thousand entries, is held in less than 4 KiB; a follower in less still.
 func TestIdleCoreIsSmall(t *testing.T) {
 	const count = 300
