@@ -96,3 +96,21 @@ func TestIdleCoreIsSmall(t *testing.T) {
 	require.Less(t, each, uint64(4<<10))
 	runtime.KeepAlive(cores)
 }
+
+// TestLateHeartbeatPutsNobodyToSleep: of an earlier silence, after something has happened since.
+func TestLateHeartbeatPutsNobodyToSleep(t *testing.T) {
+	core, err := raft.New(raft.Config{ID: "n1", QuietAfter: time.Second}, raft.Restart{Base: raft.Base{Configuration: three()}})
+	require.NoError(t, err)
+	core.Tick(0)
+	require.NoError(t, appendTo(core, 1, raft.EntryID{}, 0, 1))
+	silence := raft.Message{Type: raft.MsgHeartbeat, From: "n2", To: "n1", Term: 1, Round: 9, Commit: 1, Quiet: true}
+	require.NoError(t, core.Step(silence, nil))
+	require.True(t, core.Status().Quiet)
+	require.NoError(t, appendTo(core, 1, raft.EntryID{Index: 1, Term: 1}, 1, 1))
+	require.False(t, core.Status().Quiet)
+	require.NoError(t, core.Step(silence, nil))
+	require.False(t, core.Status().Quiet, "it has more than the leader had then")
+	silence.Commit = 2
+	require.NoError(t, core.Step(silence, nil))
+	require.True(t, core.Status().Quiet)
+}
