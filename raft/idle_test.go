@@ -41,7 +41,9 @@ func TestSilenceNeedsFreshWord(t *testing.T) {
 	fallSilent(t, core, now)
 	core.Wake()
 	answers := map[raft.NodeID]raft.Message{}
-	for now += 2 * second; answers["n2"].Round == 0; now += 10 * millisecond {
+	now += 2 * second
+	for end := now + 2*second; answers["n2"].Round == 0; now += 10 * millisecond {
+		require.Less(t, now, end, "no silence is announced")
 		core.Tick(now)
 		for _, m := range carryOut(core).Send {
 			require.Equal(t, raft.MsgHeartbeat, m.Type)
