@@ -1,6 +1,7 @@
 package raft_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -188,7 +189,8 @@ func TestProposeRefuses(t *testing.T) {
 	require.ErrorAs(t, follower.Propose([]raft.Entry{{Kind: raft.KindData, Size: 64}}), &notLeader)
 	require.Equal(t, raft.None, notLeader.Leader)
 	require.ErrorContains(t, notLeader, "no leader is known")
-	require.ErrorAs(t, follower.ProposeConfiguration(three()), &notLeader)
+	_, err := follower.ChangeMembers(nil, nil)
+	require.ErrorAs(t, err, &notLeader)
 	require.ErrorAs(t, follower.ReadIndex(raft.ReadID{}), &notLeader)
 	require.NoError(t, appendTo(follower, 1, raft.EntryID{}, 0, 1))
 	require.ErrorAs(t, follower.Resign("x"), &notLeader)
@@ -202,7 +204,6 @@ func TestProposeRefuses(t *testing.T) {
 		require.NotEmpty(t, bad.Error())
 	}
 	require.EqualValues(t, 1, leader.Status().Last.Index, "a refused batch leaves nothing behind")
-	require.Error(t, leader.ProposeConfiguration(raft.Configuration{}), "a group without voters")
 }
 
 // TestUncommittedBytesDoNotLeak: whatever happens to entries, the limit is there again once they are committed or gone
@@ -356,4 +357,102 @@ func TestSameCallsSameOutputs(t *testing.T) {
 	}
 	require.Equal(t, run(1), run(1))
 	require.NotEqual(t, run(1), run(2), "another seed, other timeouts")
+}
+
+// TestChangeMembersErrors: every refusal can be told by its type.
+func TestChangeMembersErrors(t *testing.T) {
+	core := newLeader(t)
+	id, err := core.ChangeMembers([]raft.MemberChange{{Kind: raft.AddLearner, ID: "n4"}}, &raft.EntryID{})
+	require.NoError(t, err)
+	require.Equal(t, raft.EntryID{Index: 2, Term: 1}, id)
+	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.RemoveMember, ID: "n4"}}, nil)
+	require.ErrorIs(t, err, raft.ErrConfigurationPending)
+	carryOut(core)
+	acknowledge(t, core, 2)
+	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.AddLearner, ID: "n4"}}, nil)
+	require.ErrorIs(t, err, raft.ErrUnchanged)
+	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.AddLearner, ID: "n5"}}, &raft.EntryID{Index: 1, Term: 1})
+	var changed *raft.ConfigurationChangedError
+	require.ErrorAs(t, err, &changed)
+	require.Equal(t, id, changed.InForce)
+	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.DemoteMember, ID: "n1"}, {Kind: raft.DemoteMember, ID: "n9"}}, &id)
+	var bad *raft.ChangeError
+	require.ErrorAs(t, err, &bad)
+	require.Equal(t, 1, bad.Position)
+	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.DemoteMember, ID: "n1"}, {Kind: raft.RemoveMember, ID: "n2"}, {Kind: raft.RemoveMember, ID: "n3"}}, &id)
+	require.ErrorIs(t, err, raft.ErrNoVoterLeft)
+	require.EqualValues(t, 2, core.Status().Last.Index, "a refused change leaves nothing behind")
+	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.AddLearner, ID: "n4", Address: "h:1", Priority: 7}}, &id)
+	require.NoError(t, err)
+	m, _ := core.Status().Configuration.Configuration.Member("n4")
+	require.Equal(t, raft.Member{ID: "n4", Address: "h:1"}, m, "who is a member already keeps its priority")
+}
+
+// TestChangesKeepTheRest: what is changed of a member leaves everything else as it was (etcd#21694).
+func TestChangesKeepTheRest(t *testing.T) {
+	core := newLeader(t)
+	want := raft.Member{ID: "n4", Address: "a:1", Priority: 3, Promote: true, Replaces: "n3"}
+	for i, step := range []struct {
+		change raft.MemberChange
+		alter  func()
+	}{
+		{raft.MemberChange{Kind: raft.AddLearner, ID: "n4", Address: "a:1", Priority: 3, Promote: true, Replaces: "n3"}, func() {}},
+		{raft.MemberChange{Kind: raft.SetAddress, ID: "n4", Address: "b:2"}, func() { want.Address = "b:2" }},
+		{raft.MemberChange{Kind: raft.SetPriority, ID: "n4", Priority: 9}, func() { want.Priority = 9 }},
+		{raft.MemberChange{Kind: raft.RemoveMember, ID: "n3"}, func() { want.Replaces = raft.None }},
+		{raft.MemberChange{Kind: raft.DemoteMember, ID: "n4"}, func() {}},
+		{raft.MemberChange{Kind: raft.AddLearner, ID: "n4"}, func() { want.Promote = false }},
+		{raft.MemberChange{Kind: raft.AddVoter, ID: "n4"}, func() { want.Voter = true }},
+		{raft.MemberChange{Kind: raft.AddLearner, ID: "n4", Promote: true, Address: "c:3"}, func() { want.Address = "c:3" }},
+	} {
+		step.alter()
+		_, err := core.ChangeMembers([]raft.MemberChange{step.change}, nil)
+		if errors.Is(err, raft.ErrUnchanged) {
+			continue
+		}
+		require.NoError(t, err, "step %d", i)
+		m, _ := core.Status().Configuration.Configuration.Member("n4")
+		require.Equal(t, want, m, "step %d", i)
+		carryOut(core)
+		acknowledge(t, core, core.Status().Last.Index)
+		carryOut(core)
+	}
+}
+
+func TestChangeKindsHaveNames(t *testing.T) {
+	for kind := raft.AddLearner; kind <= raft.SetPriority; kind++ {
+		require.NotContains(t, kind.String(), "change(")
+	}
+	require.Equal(t, "change(8)", (raft.SetPriority + 1).String())
+}
+
+// TestJointConfigurationMayBeTooLarge: those that leave are members until they have.
+func TestJointConfigurationMayBeTooLarge(t *testing.T) {
+	config := three()
+	for i := range raft.MaxMembers - 3 {
+		config.Members = append(config.Members, raft.Member{ID: raft.NodeID(fmt.Sprintf("o%04d", i))})
+	}
+	core := newCore(t, config)
+	lead(t, core, 0)
+	acknowledge(t, core, 1)
+	_, err := core.ChangeMembers([]raft.MemberChange{
+		{Kind: raft.RemoveMember, ID: "n2"}, {Kind: raft.RemoveMember, ID: "n3"}, {Kind: raft.AddVoter, ID: "p1"}, {Kind: raft.AddVoter, ID: "p2"},
+	}, nil)
+	require.ErrorContains(t, err, "1026 members")
+	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.RemoveMember, ID: "n2"}, {Kind: raft.AddLearner, ID: "p1"}}, nil)
+	require.NoError(t, err)
+}
+
+// TestConfigReportsEveryFault: and the defaults are none.
+func TestConfigReportsEveryFault(t *testing.T) {
+	require.NoError(t, raft.Config{ID: "n1", LeaseDuration: raft.DefaultElectionTimeout}.Validate())
+	require.NoError(t, raft.Config{ID: "n1", ElectionTimeout: 10 * time.Second}.Validate(), "CommitTimeout follows")
+	err := raft.Config{
+		ElectionTimeout: time.Second, HeartbeatInterval: 500 * time.Millisecond, StallTimeout: -1, CommitTimeout: time.Millisecond,
+		LeaseDuration: 2 * time.Second, QuietAfter: time.Millisecond,
+	}.Validate()
+	for _, fault := range []string{"node id", "negative", "HeartbeatInterval is 500ms", "CommitTimeout is 1ms", "LeaseDuration is 2s", "QuietAfter is 1ms"} {
+		require.ErrorContains(t, err, fault)
+	}
+	require.ErrorContains(t, raft.Config{ID: "n1", LeaseDuration: 80 * time.Millisecond}.Validate(), "LeaseDuration is 80ms", "it ends before the next heartbeat")
 }

@@ -9,8 +9,9 @@ import (
 // maxRank bounds how far a low priority delays an election.
 const maxRank = 5
 
-// Tick tells the time: about every 10 ms, and whenever the caller likes. A time before an earlier one is ignored. Everything
-// timed happens in Tick.
+// Tick tells the time: about every 10 ms, and whenever the caller likes; a quiet core needs none. now must have been read after every
+// earlier call returned: promises to a leader count from it. A time before an earlier one is ignored. Everything timed happens in
+// Tick.
 func (c *Core) Tick(now Monotonic) {
 	if !c.started {
 		c.start(now)
@@ -20,11 +21,15 @@ func (c *Core) Tick(now Monotonic) {
 	}
 	c.noticePause(now)
 	c.now = now
+	c.promise.settle(now)
 	switch {
+	case c.silence.quiet:
 	case c.role == Leader:
 		c.tickLeader()
 	case now >= c.deadline:
 		c.loseLeader()
+	default:
+		c.tickForwards()
 	}
 }
 
@@ -34,6 +39,7 @@ func (c *Core) start(now Monotonic) {
 	for _, p := range c.peers {
 		p.heard, p.movedAt = now, now
 	}
+	c.promise.begin(now, c.cfg.LeaseDuration)
 	if c.deadline = now; !c.alone() {
 		c.waitForLeader()
 	}
@@ -51,9 +57,12 @@ func (c *Core) noticePause(now Monotonic) {
 	}
 }
 
-// wait sets the deadline to between least and least+spread from now, later for a low priority.
+// wait sets the deadline to between least and least+spread from now, later for a low priority or a disk that stalls.
 func (c *Core) wait(least, spread time.Duration) {
 	delay := c.cfg.ElectionTimeout / 10 * time.Duration(min(c.rank, maxRank))
+	if c.stalled() {
+		delay += c.cfg.ElectionTimeout
+	}
 	c.deadline = c.now.Add(least + c.random.upTo(spread) + delay)
 }
 
@@ -82,14 +91,17 @@ func (c *Core) inOffice() bool {
 
 // Unreachable says that the connection to a peer broke. A leader goes back to probing it. A follower no longer counts its leader
 // as heard from, and asks for an election between a tenth and three tenths of an ElectionTimeout later unless a message of the
-// leader arrives meanwhile.
+// leader arrives meanwhile; not so in a group with leases, where nobody could be elected yet.
 func (c *Core) Unreachable(id NodeID) {
+	if c.leader == id || c.role == Leader && c.peer(id) != nil {
+		c.stir()
+	}
 	switch {
 	case c.role == Leader:
 		if p := c.peer(id); p != nil {
 			p.probe(p.match+1, true)
 		}
-	case c.role == Follower && c.leader == id && c.heard:
+	case c.role == Follower && c.leader == id && c.heard && c.cfg.LeaseDuration == 0:
 		c.heard = false
 		before := c.deadline
 		c.wait(c.cfg.ElectionTimeout/10, c.cfg.ElectionTimeout/5)
@@ -99,9 +111,14 @@ func (c *Core) Unreachable(id NodeID) {
 
 // loseLeader: the deadline passed.
 func (c *Core) loseLeader() {
+	c.failForwards()
 	c.leader, c.heard = None, false
 	if !c.mayCampaign() {
 		c.waitForLeader()
+		return
+	}
+	if c.bound(c.term+1, false, 0) {
+		c.deadline = max(c.promise.until, c.promise.rest)
 		return
 	}
 	c.role, c.ownVote = PreCandidate, noVote
@@ -112,7 +129,7 @@ func (c *Core) loseLeader() {
 // every other candidate from winning, so that without it nobody could commit that configuration (Raft thesis §4.2.2). It counts
 // votes by its latest configuration like anyone, and steps down once that is committed.
 func (c *Core) mayCampaign() bool {
-	if c.installing != nil || c.term >= maxTerm {
+	if c.installing != nil || c.term >= maxTerm || c.removed {
 		return false
 	}
 	if n := len(c.configurations); n > 1 && c.inForce().ID.Index > c.commit && c.configurations[n-2].Configuration.IsVoter(c.cfg.ID) {
@@ -121,12 +138,13 @@ func (c *Core) mayCampaign() bool {
 	return c.self.votes()
 }
 
-// campaign enters the next term and asks for votes in it. force: the leader asked for it.
-func (c *Core) campaign(force bool) {
+// campaign enters the next term and asks for votes in it. force: the leader asked for it, in that round.
+func (c *Core) campaign(force bool, round uint64) {
+	c.failForwards()
 	c.term++
 	c.vote, c.termLeader, c.stateChanged = c.cfg.ID, None, true
 	c.role, c.leader, c.heard, c.ownVote = Candidate, None, false, voteCast
-	c.askForVotes(Message{Type: MsgVote, Force: force})
+	c.askForVotes(Message{Type: MsgVote, Force: force, Round: round})
 }
 
 func (c *Core) askForVotes(m Message) {
@@ -143,10 +161,10 @@ func (c *Core) askForVotes(m Message) {
 	c.countVotes()
 }
 
-// wouldGrant is the election restriction (Raft thesis §3.6.1) and one vote a term; a repeated request gets the same answer.
+// wouldGrant is the election restriction (Raft thesis §3.6.1), one vote a term, and no breach of a promise; a repeated request gets the same answer.
 func (c *Core) wouldGrant(m *Message) bool {
 	free := m.Term > c.term || c.vote == m.From || c.vote == None && c.termLeader == None
-	return free && c.role != Leader && !m.Last.Less(c.log.lastID())
+	return free && c.role != Leader && !m.Last.Less(c.log.lastID()) && !c.bound(m.Term, m.Force, m.Round)
 }
 
 // goesFirst breaks ties: of two replicas with equal logs that asked for pre-votes at the same time, the one with the higher id
@@ -163,6 +181,7 @@ func (c *Core) answerPreVote(m *Message) {
 		return
 	}
 	c.send(Message{Type: MsgPreVoteResp, To: m.From, Reject: true})
+	c.tellRemoved(m.From)
 }
 
 func (c *Core) answerVote(m *Message) {
@@ -212,7 +231,7 @@ func (c *Core) countVotes() {
 		// Whoever refused knows better; wait for what comes of it.
 		c.role, c.ownVote = Follower, noVote
 	case outcome == quorum.Won && c.role == PreCandidate:
-		c.campaign(false)
+		c.campaign(false, 0)
 	case outcome == quorum.Won && c.role == Candidate:
 		c.becomeLeader()
 	}
@@ -243,49 +262,4 @@ func (c *Core) outcome(in func(Member) bool) quorum.Outcome {
 		}
 	}
 	return t.Outcome()
-}
-
-// becomeLeader opens the term with an entry of its own: older entries commit with it (Raft thesis §3.6.2, §6.4).
-func (c *Core) becomeLeader() {
-	c.assert(c.log.last >= c.commit, "law 3: a leader has every committed entry")
-	c.assert(c.termLeader == None, "law 1: at most one leader per term")
-	c.role, c.leader, c.termLeader, c.ownVote = Leader, c.cfg.ID, c.cfg.ID, noVote
-	for _, p := range c.peers {
-		c.meet(p)
-	}
-	c.termStart, c.round = c.log.last+1, 0
-	c.appendEntries([]Entry{{ID: EntryID{Index: c.termStart, Term: c.term}, Kind: KindEmpty, Size: RecordSize(0)}}, nil)
-	c.beginRound()
-}
-
-// meet starts the leader's bookkeeping of a peer.
-func (c *Core) meet(p *peer) {
-	*p = peer{Member: p.Member, heard: c.now, movedAt: c.now, patience: c.cfg.ElectionTimeout / 2}
-	p.probe(c.log.last+1, false)
-}
-
-// tickLeader does what a leader does in time.
-func (c *Core) tickLeader() {
-	if c.now >= c.pardon && c.now.Sub(c.lastQuorumContact()) > c.cfg.ElectionTimeout {
-		c.becomeFollower(c.term, None, "no contact with a quorum")
-		return
-	}
-	if c.transferee.to != None && c.now >= c.transferee.deadline {
-		c.transferee = transferee{}
-	}
-	if c.now >= c.heartbeatDue {
-		c.beginRound()
-		return
-	}
-	for _, p := range c.peers {
-		if min(c.commit, p.match) > p.told {
-			c.heartbeat(p)
-		}
-	}
-}
-
-// lastQuorumContact is when a quorum had answered last.
-func (c *Core) lastQuorumContact() Monotonic {
-	const sign = 1 << 63 // keeps the order of readings before the origin
-	return Monotonic(c.reached(uint64(c.now)^sign, func(p *peer) uint64 { return uint64(p.heard) ^ sign }) ^ sign)
 }

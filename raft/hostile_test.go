@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -154,8 +155,9 @@ func (h hostile) node() raft.NodeID { return raft.NodeID(fmt.Sprintf("n%d", h.In
 
 func (h hostile) message(last raft.EntryID) (raft.Message, []raft.Entry) {
 	m := raft.Message{
-		Type: raft.MessageType(h.IntN(12)), From: h.node(), To: "n1", Term: raft.Term(h.number(6)), Prev: h.id(), Last: h.id(), Hint: h.id(),
+		Type: raft.MessageType(h.IntN(int(raft.LastMessageType) + 2)), From: h.node(), To: "n1", Term: raft.Term(h.number(6)), Prev: h.id(), Last: h.id(), Hint: h.id(),
 		Commit: raft.Index(h.number(20)), Round: h.number(10), SentAt: raft.Monotonic(h.Uint64()), Reject: h.IntN(2) == 0, Force: h.IntN(2) == 0,
+		Quiet: h.IntN(2) == 0, Read: raft.ReadID{Counter: h.number(5)}, Lease: time.Duration(h.Uint64()),
 	}
 	if h.IntN(4) == 0 {
 		m.Image = &raft.ImageMeta{Base: raft.Base{ID: h.id(), Position: raft.Position(h.Uint64()), Configuration: three()}}
@@ -179,10 +181,33 @@ func (h hostile) message(last raft.EntryID) (raft.Message, []raft.Entry) {
 	return m, entries
 }
 
+func (h hostile) changes() []raft.MemberChange {
+	changes := make([]raft.MemberChange, h.IntN(4))
+	for i := range changes {
+		changes[i] = raft.MemberChange{Kind: raft.ChangeKind(h.IntN(9)), ID: h.node(), Priority: uint16(h.IntN(300)), Promote: h.IntN(2) == 0}
+		if h.IntN(3) == 0 {
+			changes[i].Replaces = h.node()
+		}
+	}
+	return changes
+}
+
+// hostileConfig turns leases and silence on and off.
+func hostileConfig(seed uint64) raft.Config {
+	cfg := raft.Config{ID: "n1", Seed: seed}
+	if seed%2 == 0 {
+		cfg.LeaseDuration = 300 * time.Millisecond
+	}
+	if seed%3 == 0 {
+		cfg.QuietAfter = 100 * time.Millisecond
+	}
+	return cfg
+}
+
 // attack drives a core with hostile messages among honest calls; it panics when an invariant breaks.
 func attack(seed uint64, steps int) {
 	h := hostile{rand.New(rand.NewPCG(seed, 0))}
-	core, err := raft.New(raft.Config{ID: "n1", Seed: seed}, raft.Restart{Base: raft.Base{Configuration: three()}})
+	core, err := raft.New(hostileConfig(seed), raft.Restart{Base: raft.Base{Configuration: three()}})
 	if err != nil {
 		panic(err)
 	}
@@ -195,8 +220,10 @@ func attack(seed uint64, steps int) {
 		case 1:
 			_ = core.Propose([]raft.Entry{{Kind: raft.KindData, Size: 64}})
 			_ = core.ReadIndex(raft.ReadID{Counter: h.Uint64()})
+			_ = core.ForwardRead(raft.ReadID{Counter: h.Uint64()})
+			core.LeaseRead(now + raft.Monotonic(h.IntN(int(second))))
 		case 2:
-			_ = core.ProposeConfiguration(randomConfiguration(h.Rand))
+			_, _ = core.ChangeMembers(h.changes(), nil)
 			_ = core.Transfer(h.node())
 		case 3:
 			o := carryOut(core)
@@ -209,6 +236,8 @@ func attack(seed uint64, steps int) {
 				emitted = nil
 			}
 			core.Unreachable(h.node())
+			core.DiskStalled(h.IntN(2) == 0)
+			core.Wake()
 			core.ImageSent(h.node(), h.id(), h.IntN(2) == 0)
 		default:
 			_ = core.Step(h.message(core.Status().Last))

@@ -96,6 +96,11 @@ func (s *story) status(r *replica) {
 	}
 	st := r.core.Status()
 	extra := ""
+	for i, so := range []bool{st.Stalled, st.Quiet, st.Removed} {
+		if so {
+			extra += []string{" stalled", " quiet", " removed"}[i]
+		}
+	}
 	if st.Installing.Index != 0 {
 		extra += fmt.Sprintf(" installing=%s", st.Installing)
 	}
@@ -169,162 +174,5 @@ func (s *story) packets(a arguments, fn func(i int) error) error {
 	if done == 0 {
 		s.print("  nothing of that kind is under way")
 	}
-	return nil
-}
-
-// onOne has the commands for one replica.
-func (s *story) onOne() map[string]func(*replica, arguments) error {
-	return map[string]func(*replica, arguments) error{
-		"elect": s.elect, "take": s.takeOne, "sync": s.syncSome, "propose": s.propose, "configure": s.configure, "peers": s.peers,
-		"log": s.printLog, "compact": s.compactTo,
-		"read": func(r *replica, _ arguments) error {
-			id, err := s.read(r)
-			if s.refused(err) {
-				return nil
-			}
-			s.print("read %d", id.Counter)
-			return nil
-		},
-		"transfer": func(r *replica, a arguments) error { s.refused(r.core.Transfer(a.node())); return nil },
-		"resign": func(r *replica, a arguments) error {
-			s.refused(r.core.Resign(strings.Join(a.plain, " ")))
-			return nil
-		},
-		"unreachable": func(r *replica, a arguments) error { r.core.Unreachable(a.node()); return nil },
-		"crash":       func(r *replica, _ arguments) error { s.crash(r, loseAll); return nil },
-		"kill":        func(r *replica, _ arguments) error { s.kill(r); return nil },
-		"restart":     func(r *replica, _ arguments) error { delete(s.said, r.id); return s.restart(r) },
-		"fail": func(r *replica, _ arguments) error {
-			if !r.installable {
-				return fmt.Errorf("%s installs nothing", r.id)
-			}
-			r.failInstall()
-			return nil
-		},
-		"stall":   func(r *replica, _ arguments) error { r.stalled = !r.stalled; return nil },
-		"install": func(r *replica, _ arguments) error { r.install(); return nil },
-	}
-}
-
-// kill crashes a process; the others see that their connections to it broke.
-func (s *story) kill(r *replica) {
-	s.crash(r, loseAll)
-	for _, other := range s.replicas {
-		if other.core != nil {
-			other.core.Unreachable(r.id)
-		}
-	}
-}
-
-// refused prints an answer of the core that is not what was asked for.
-func (s *story) refused(err error) bool {
-	if err != nil {
-		s.print("%v", err)
-	}
-	return err != nil
-}
-
-func (s *story) elect(r *replica, _ arguments) error {
-	for range 200 {
-		if role := r.core.Status().Role; role == raft.PreCandidate || role == raft.Candidate {
-			return s.settle(false)
-		}
-		r.clock = r.clock.Add(tick)
-		r.core.Tick(r.clock)
-	}
-	s.print("%s does not ask for votes", r.id)
-	return nil
-}
-
-func (s *story) takeOne(r *replica, _ arguments) error {
-	o, err := s.take(r)
-	if err != nil {
-		return err
-	}
-	note := s.note(r, &o)
-	if note == "" {
-		note = fmt.Sprintf("%s: nothing new", r.id)
-	}
-	if o.State != nil {
-		note += fmt.Sprintf(", state term=%d vote=%s", o.State.Term, o.State.Vote)
-	}
-	s.print("output %d of %s", o.Seq, note)
-	for i := range o.Send {
-		s.print("  %s", describe(&o.Send[i]))
-	}
-	for i := range o.SendSynced {
-		s.print("  when durable: %s", describe(&o.SendSynced[i]))
-	}
-	return nil
-}
-
-func (s *story) syncSome(r *replica, a arguments) error {
-	n := len(r.unsynced)
-	if len(a.plain) > 0 {
-		var err error
-		if n, err = strconv.Atoi(a.plain[0]); err != nil || n > len(r.unsynced) {
-			return fmt.Errorf("there are %d outputs to sync: %w", len(r.unsynced), err)
-		}
-	}
-	if err := s.sync(r, n); err != nil {
-		return err
-	}
-	s.print("%s: synced %d", r.id, r.core.Status().Synced)
-	return nil
-}
-
-func (s *story) propose(r *replica, a arguments) error {
-	count := 1
-	if len(a.plain) > 0 {
-		var err error
-		if count, err = strconv.Atoi(a.plain[0]); err != nil {
-			return err
-		}
-	}
-	size, err := a.number("size", 100)
-	if err != nil {
-		return err
-	}
-	batch := make([]raft.Entry, count)
-	for i := range batch {
-		body := make([]byte, size)
-		copy(body, fmt.Sprintf("%s/%d", r.id, r.core.Status().Last.Index+raft.Index(i)))
-		batch[i] = raft.Entry{Kind: raft.KindData, Size: raft.RecordSize(len(body)), Body: body}
-	}
-	s.refused(r.core.Propose(batch))
-	return nil
-}
-
-func (s *story) configure(r *replica, a arguments) error {
-	s.refused(r.core.ProposeConfiguration(membership(a.nodes("voters"), a.nodes("outgoing"), a.nodes("learners"))))
-	return nil
-}
-
-func (s *story) peers(r *replica, _ arguments) error {
-	for _, p := range r.core.Status().Peers {
-		s.print("%s: %s match=%d next=%d inflight=%d (%d bytes)", p.ID, p.State, p.Match, p.Next, p.InflightMessages, p.InflightBytes)
-	}
-	return nil
-}
-
-func (s *story) printLog(r *replica, _ arguments) error {
-	l := &r.log
-	if r.core == nil {
-		l = &r.disk.log
-	}
-	ids := []string{fmt.Sprintf("base %s:", l.base.ID)}
-	for _, e := range l.entries {
-		ids = append(ids, e.ID.String())
-	}
-	s.print("%s", strings.Join(ids, " "))
-	return nil
-}
-
-func (s *story) compactTo(r *replica, a arguments) error {
-	i, err := strconv.ParseUint(string(a.node()), 10, 64)
-	if err != nil || raft.Index(i) > r.machine.index {
-		return fmt.Errorf("%s has applied %d: %w", r.id, r.machine.index, err)
-	}
-	r.compact(raft.Index(i), s.check.machines[i])
 	return nil
 }

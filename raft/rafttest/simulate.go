@@ -1,9 +1,9 @@
 package rafttest
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/raft"
@@ -11,13 +11,13 @@ import (
 
 // Stats counts what a simulation went through, so that a test can demand that it went through it.
 type Stats struct {
-	Elections, Commits, Crashes, Truncations, Installs, Reads, ReadsFailed, Configurations, Transfers, Partitions int
+	Elections, Commits, Crashes, Truncations, Installs, Reads, ReadsFailed, Configurations, Transfers, Partitions, Forwarded, Leases, Quiet, Removed int
 }
 
 // Add sums two counts.
 func (s Stats) Add(o Stats) Stats {
 	return Stats{s.Elections + o.Elections, s.Commits + o.Commits, s.Crashes + o.Crashes, s.Truncations + o.Truncations, s.Installs + o.Installs,
-		s.Reads + o.Reads, s.ReadsFailed + o.ReadsFailed, s.Configurations + o.Configurations, s.Transfers + o.Transfers, s.Partitions + o.Partitions}
+		s.Reads + o.Reads, s.ReadsFailed + o.ReadsFailed, s.Configurations + o.Configurations, s.Transfers + o.Transfers, s.Partitions + o.Partitions, s.Forwarded + o.Forwarded, s.Leases + o.Leases, s.Quiet + o.Quiet, s.Removed + o.Removed}
 }
 
 // simulation is a cluster under a random schedule.
@@ -31,6 +31,17 @@ type simulation struct {
 	loss int
 	// reconfigure: the membership changes.
 	reconfigure bool
+	// stalls: disks stall for a while.
+	stalls bool
+	// time is what a perfect clock shows; rates is by how many thousandths each replica's clock runs faster.
+	time  raft.Monotonic
+	rates []int
+	// silences: the clients rest at times, and calm says that they do, so that the group can fall silent.
+	silences, calm bool
+	// sluggish is a replica that seldom learns the time, if there is one of that number.
+	sluggish int
+	// rounds counts the rounds of heal.
+	rounds int
 }
 
 // tick is the distance between two Ticks.
@@ -40,7 +51,7 @@ const tick = 10 * time.Millisecond
 // and demands that they agree and go on. It returns what broke, and with what seed; a panic of a core is returned, too.
 func Simulate(seed uint64, steps int) (stats Stats, err error) {
 	rng := rand.New(rand.NewPCG(seed, 0x1edbe11))
-	s := &simulation{rng: rng, loss: rng.IntN(8), reconfigure: rng.IntN(2) == 0}
+	s := &simulation{rng: rng, loss: rng.IntN(8), reconfigure: rng.IntN(2) == 0, stalls: rng.IntN(3) == 0, sluggish: -1}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
@@ -50,7 +61,21 @@ func Simulate(seed uint64, steps int) (stats Stats, err error) {
 		}
 		stats = s.stats
 	}()
-	settings := raft.Config{Seed: seed, MaxAppendBytes: 100 << rng.IntN(6), MaxInflightMessages: 1 + rng.IntN(8), LogOnly: rng.IntN(2) == 0}
+	s.rates = make([]int, 5)
+	settings := raft.Config{Seed: seed, PreferenceDelay: 300 * time.Millisecond, MaxAppendBytes: 100 << rng.IntN(6), MaxInflightMessages: 1 + rng.IntN(8), LogOnly: rng.IntN(2) == 0}
+	if rng.IntN(2) == 0 {
+		s.silences = true
+		settings.QuietAfter = time.Duration(100+rng.IntN(200)) * time.Millisecond
+	}
+	spread := 500
+	if rng.IntN(2) == 0 { // clocks keep within ClockDrift: a tenth
+		settings.ElectionTimeout = time.Duration(240+rng.IntN(260)) * time.Millisecond
+		settings.LeaseDuration, spread = settings.ElectionTimeout-time.Duration(rng.IntN(2)*rng.IntN(100))*time.Millisecond, 45
+		s.sluggish = rng.IntN(10)
+	}
+	for i := range s.rates {
+		s.rates[i] = rng.IntN(2*spread+1) - spread
+	}
 	if s.cluster, err = newCluster(randomMembers(rng), settings); err != nil {
 		return s.stats, err
 	}
@@ -79,6 +104,9 @@ func (s *simulation) step() error {
 			return err
 		}
 	}
+	if s.silences && s.rng.IntN(1500) == 0 {
+		s.calm = !s.calm
+	}
 	switch n := s.rng.IntN(1000); {
 	case n < 450:
 		return s.deliver()
@@ -86,9 +114,13 @@ func (s *simulation) step() error {
 		return s.work(s.any())
 	case n < 870:
 		return s.tickOne(s.any())
-	case n < 997:
-		s.client(s.any())
+	case n < 997 && s.calm:
+		if n%4 == 0 {
+			return s.round()
+		}
 		return nil
+	case n < 997:
+		return s.client(s.any())
 	}
 	return s.fault()
 }
@@ -116,21 +148,33 @@ func (s *simulation) work(r *replica) error {
 		return nil
 	}
 	if r.core.HasOutput() {
+		before := s.check.highest()
 		o, err := s.take(r)
 		if err != nil {
 			return err
 		}
 		s.count(&o)
+		s.tellSilent()
+		if s.check.highest() > before {
+			if err := s.leaseReads(); err != nil {
+				return err
+			}
+		}
 	}
 	if r.installable && s.rng.IntN(4) == 0 {
 		r.failInstall()
 	}
 	r.install()
+	if r.stalled {
+		return nil
+	}
 	return s.sync(r, s.rng.IntN(len(r.unsynced)+1))
 }
 
 func (s *simulation) count(o *raft.Output) {
-	s.stats.Reads += len(o.Reads)
+	if s.stats.Reads += len(o.Reads); o.Role != raft.Leader {
+		s.stats.Forwarded += len(o.Reads)
+	}
 	s.stats.ReadsFailed += len(o.ReadsFailed)
 	if o.Truncate != 0 {
 		s.stats.Truncations++
@@ -141,73 +185,69 @@ func (s *simulation) count(o *raft.Output) {
 	if o.ConfigurationChanged && o.Seq > 1 {
 		s.stats.Configurations++
 	}
+	if o.Quiet {
+		s.stats.Quiet++
+	}
+	if o.Removed {
+		s.stats.Removed++
+	}
 	s.stats.Elections, s.stats.Commits = len(s.check.leaders), int(s.check.highest())
 }
 
+// tickOne lets some time pass and tells one replica; the others learn of it later.
 func (s *simulation) tickOne(r *replica) error {
-	r.clock = r.clock.Add(tick * time.Duration(1+s.rng.IntN(3)))
-	if r.core != nil {
+	s.time = s.time.Add(tick * time.Duration(1+s.rng.IntN(3)) / time.Duration(len(s.replicas)))
+	r.clock = s.clock(r)
+	if r.core != nil && (slices.Index(s.replicas, r) != s.sluggish || s.rng.IntN(8) == 0) {
 		r.core.Tick(r.clock)
 	}
 	return nil
 }
 
-// client asks for something; a refusal is an answer like any other.
-func (s *simulation) client(r *replica) {
-	if r.core == nil {
-		return
-	}
-	switch n := s.rng.IntN(100); {
-	case n < 60:
-		s.proposed++
-		body := binary.LittleEndian.AppendUint64(nil, s.proposed)
-		body = append(body, make([]byte, s.rng.IntN(100))...)
-		_ = r.core.Propose([]raft.Entry{{Kind: raft.KindData, Size: raft.RecordSize(len(body)), Body: body}})
-	case n < 90:
-		_, _ = s.read(r)
-	case n < 92:
-		if r.core.Transfer(s.any().id) == nil {
-			s.stats.Transfers++
+// clock is what a replica's clock shows now.
+func (s *simulation) clock(r *replica) raft.Monotonic {
+	i := slices.Index(s.replicas, r)
+	return s.time + s.time*raft.Monotonic(s.rates[i])/1000
+}
+
+// tellSilent does what a silent group needs from the nodes: whoever waits for no heartbeat of its leader learns that it is down.
+func (s *simulation) tellSilent() {
+	for _, r := range s.replicas {
+		if r.core == nil {
+			continue
 		}
-	case n < 93:
-		_ = r.core.Resign("chance")
-	case n < 96:
-		s.compact(r)
-	case s.reconfigure:
-		_ = r.core.ProposeConfiguration(s.change(r.core.Status().Configuration.Configuration))
+		st := r.core.Status()
+		if leader := s.replica(st.Leader); st.Quiet && leader != nil && leader.core == nil {
+			r.core.Unreachable(st.Leader)
+		}
 	}
 }
 
-// compact trims a replica's log somewhere below what it has applied.
-func (s *simulation) compact(r *replica) {
-	if n := int(r.machine.index - r.log.base.ID.Index); n > 0 && r.core.Status().Installing.Index == 0 {
-		i := r.log.base.ID.Index + 1 + raft.Index(s.rng.IntN(n))
-		r.compact(i, s.check.machines[i])
-	}
-}
-
-// change makes an adjacent configuration: into a joint one, out of it, or with one vote more or less.
-func (s *simulation) change(from raft.Configuration) raft.Configuration {
-	to := from.Clone()
-	to.Joint = !from.Joint && s.rng.IntN(2) == 0
-	flip := s.rng.IntN(len(to.Members))
-	for i := range to.Members {
-		m := &to.Members[i]
-		m.WasVoter = to.Joint && from.Members[i].Voter
-		if !from.Joint && (i == flip || to.Joint && s.rng.IntN(2) == 0) {
-			m.Voter = !m.Voter
+// leaseReads asks everybody for a read by lease: something has just been committed.
+func (s *simulation) leaseReads() error {
+	for _, r := range s.replicas {
+		if r.core == nil {
+			continue
+		}
+		_, ok, err := s.leaseRead(r, s.clock(r))
+		if err != nil {
+			return err
+		}
+		if ok {
+			s.stats.Leases++
 		}
 	}
-	return to
+	return nil
 }
 
 // fault breaks something, or mends it.
 func (s *simulation) fault() error {
 	r := s.any()
-	switch n := s.rng.IntN(12); {
+	switch n := s.rng.IntN(14); {
 	case n < 4: // whoever is down comes back more often than somebody goes
 		for _, r := range s.replicas {
 			if r.core == nil {
+				r.clock = s.clock(r)
 				return s.restart(r)
 			}
 		}
@@ -216,6 +256,7 @@ func (s *simulation) fault() error {
 		if r.core != nil {
 			s.stats.Crashes++
 			s.crash(r, s.someSurvives)
+			s.tellSilent()
 		}
 	case n < 8:
 		s.stats.Partitions++
@@ -226,9 +267,18 @@ func (s *simulation) fault() error {
 		}
 	case n < 11:
 		clear(s.cut)
-	default:
+	case n < 12:
 		if r.core != nil {
 			r.core.Unreachable(s.any().id)
+		}
+	case !s.stalls:
+		clear(s.cut)
+	case n < 13:
+		r.stalled = !r.stalled
+	default:
+		if r.core != nil {
+			r.core.DiskStalled(s.rng.IntN(2) == 0)
+			r.core.Wake()
 		}
 	}
 	return nil
@@ -249,89 +299,4 @@ func (s *simulation) someSurvives(o *raft.Output) (raft.Output, bool) {
 		kept.State = o.State
 	}
 	return kept, false
-}
-
-// heal mends everything and lets time pass until a new entry is applied everywhere.
-func (s *simulation) heal() error {
-	clear(s.cut)
-	s.loss = 0
-	for _, r := range s.replicas {
-		if r.core == nil {
-			if err := s.restart(r); err != nil {
-				return err
-			}
-		}
-	}
-	for range 2000 {
-		if err := s.round(); err != nil {
-			return err
-		}
-		if s.converged() {
-			return matching(s.replicas)
-		}
-		s.proposeToLeader()
-	}
-	var all string
-	for _, r := range s.replicas {
-		all += fmt.Sprintf("\n%+v", r.core.Status())
-	}
-	return fmt.Errorf("20 s after everything was mended the replicas have not come together:%s", all)
-}
-
-// round lets one tick pass and everything arrive in order.
-func (s *simulation) round() error {
-	for _, r := range s.replicas {
-		r.clock = r.clock.Add(tick)
-		if r.core != nil {
-			r.core.Tick(r.clock)
-		}
-	}
-	for range 4 {
-		for _, r := range s.replicas {
-			if r.core == nil {
-				continue
-			}
-			if _, err := s.take(r); err != nil {
-				return err
-			}
-			if err := s.sync(r, len(r.unsynced)); err != nil {
-				return err
-			}
-			r.install()
-		}
-		for n := len(s.network); n > 0; n-- {
-			if err := s.arrive(s.remove(0), false); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// proposeToLeader sees to it that there is an entry of the present term.
-func (s *simulation) proposeToLeader() {
-	for _, r := range s.replicas {
-		if st := r.core.Status(); st.Role == raft.Leader && st.Uncommitted == 0 && r.clock%raft.Monotonic(time.Second) == 0 {
-			_ = r.core.Propose([]raft.Entry{{Kind: raft.KindData, Size: raft.RecordSize(0)}})
-		}
-	}
-}
-
-// converged says whether there is a leader and every member of its configuration has applied everything it has.
-func (s *simulation) converged() bool {
-	for _, leader := range s.replicas {
-		st := leader.core.Status()
-		if st.Role != raft.Leader || st.Uncommitted != 0 || st.Commit < st.TermStart {
-			continue
-		}
-		all := true
-		for _, r := range s.replicas {
-			_, member := st.Configuration.Configuration.Member(r.id)
-			all = all && (!member || r.machine == leader.machine && r.machine.index == st.Last.Index)
-		}
-		if all {
-			return true
-		}
-	}
-	return false
 }

@@ -170,6 +170,13 @@ func readSettings(args arguments) (raft.Config, error) {
 		return settings, err
 	}
 	settings.MaxInflightMessages = int(messages)
+	for key, d := range map[string]*time.Duration{"lease": &settings.LeaseDuration, "quiet": &settings.QuietAfter} {
+		if args.named[key] != "" {
+			if *d, err = time.ParseDuration(args.named[key]); err != nil {
+				return settings, err
+			}
+		}
+	}
 	var errs [3]error
 	settings.MaxAppendBytes, errs[0] = args.number("append", 0)
 	settings.MaxInflightBytes, errs[1] = args.number("inflight", 0)
@@ -221,6 +228,9 @@ func (s *story) note(r *replica, o *raft.Output) string {
 		add(n > 1, "append %s to %s", o.Append[0].ID, o.Append[n-1].ID)
 	}
 	add(o.ConfigurationChanged, "configuration %s", o.Configuration.Configuration)
+	add(o.Quiet && !before.Quiet, "quiet")
+	add(!o.Quiet && before.Quiet, "awake")
+	add(o.Removed && !before.Removed, "removed")
 	add(o.Install != nil, "install")
 	add(o.Commit != before.Commit, "commit %d", o.Commit)
 	for _, read := range o.Reads {
