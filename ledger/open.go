@@ -49,6 +49,9 @@ func Open(o Options) (*Ledger, error) {
 func (l *Ledger) settle(r *recovery) error {
 	l.hard = l.group.hard
 	l.owner = owner{epoch: l.idx.epoch, cut: l.idx.tip}
+	if err := l.settleNames(); err != nil {
+		return err
+	}
 	s := &l.sync
 	s.written, s.established, s.inForce = r.durable, r.durable, r.mark
 	f, err := l.opts.FS.Open(l.names.group())
@@ -76,6 +79,17 @@ func (l *Ledger) settle(r *recovery) error {
 	l.clean(r)
 	l.space.epoch = l.idx.epoch
 	l.space.end.Store(r.provisioned())
+	return nil
+}
+
+// settleNames syncs the directories in which recovery found files. A process may have been killed between a rename and its sync, or that sync
+// has failed: a segment file that is seen must not be gone after a power cut, when records in it have been acknowledged.
+func (l *Ledger) settleNames() error {
+	for _, dir := range [...]string{l.names.dir, l.names.ledger(l.idx.epoch)} {
+		if err := l.opts.FS.SyncDir(dir); err != nil {
+			return l.fail("syncdir", dir, err)
+		}
+	}
 	return nil
 }
 

@@ -171,6 +171,10 @@ func loadIdentity(fsys fs.FS, dir string, cluster [16]byte, self raft.NodeID, fr
 	case id.cluster != cluster:
 		return nil, fmt.Errorf("node: %s belongs to another cluster (id %x, expected %x); nothing was changed", dir, id.cluster, cluster)
 	}
+	// A process may have been killed between the file's renaming and its sync: a pin that is seen must not be forgotten.
+	if err := fsys.SyncDir(dir); err != nil {
+		return nil, fmt.Errorf("node: syncing %s: %w", dir, err)
+	}
 	return id, nil
 }
 
