@@ -27,17 +27,19 @@ type Disk struct {
 	// shared between goroutines.
 	Before func(Op) error
 
-	mu       sync.Mutex
-	seed     uint64
-	lastID   uint64 // of inodes, in order of creation
-	root     *inode
-	ops      int
-	crashAt  int // 0: never
-	halted   bool
-	locked   map[string]bool // by clean path
-	faults   []*fault
-	capacity uint64
-	used     uint64 // bytes of sectors allocated in files that have a name or are open
+	mu      sync.Mutex
+	seed    uint64
+	lastID  uint64 // of inodes, in order of creation
+	root    *inode
+	ops     int
+	crashAt int // 0: never
+	halted  bool
+	locked  map[string]bool // by clean path
+	faults  []*fault
+	// misplaced is the write that is about to go wrong, if any.
+	misplaced *Misplacement
+	capacity  uint64
+	used      uint64 // bytes of sectors allocated in files that have a name or are open
 }
 
 var _ fs.FS = (*Disk)(nil)
