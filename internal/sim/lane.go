@@ -1,10 +1,13 @@
 package sim
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/internal/sim/disk"
+	"github.com/ledgerkv/ledgerkv/ledger"
 	"github.com/ledgerkv/ledgerkv/node"
 	"github.com/ledgerkv/ledgerkv/raft"
 )
@@ -77,8 +80,12 @@ type lane struct {
 	lost, gone bool
 	// foreign: it came back with an empty disk and must stay out.
 	foreign bool
-	// due: a restart is on the agenda.
-	due bool
+	// admitted: every other node has recognised this one.
+	admitted bool
+	// rotten: of what is durable a bit has flipped.
+	rotten bool
+	// starts numbers the starts that are on the agenda: the last one counts.
+	starts int
 	// base is where each group's log is known to have begun at least.
 	base [groupCount]raft.Base
 	// epochs is the ledger directory in which each group's records were found last.
@@ -100,6 +107,7 @@ type laneLoop struct {
 type progress struct {
 	commit, applied raft.Index
 	term            raft.Term
+	tip             ledger.Tip
 }
 
 // laneClock is a node's clock: it goes a little faster or slower than true time, and its time of day may jump.
@@ -138,8 +146,11 @@ func (l *lane) start() bool {
 	w := l.world
 	l.excused = l.troubled > 0 || l.full
 	l.life++
+	l.trouble()
 	err := l.Start()
+	l.calmStart()
 	if err != nil {
+		l.Kill()
 		if l.excused || l.full || l.lost {
 			l.Err = nil // an operator would look at the disk and try again
 			w.reach.add(startRefused)
@@ -156,7 +167,83 @@ func (l *lane) start() bool {
 	}
 	l.attach()
 	w.note(happening{what: started, lane: l.number})
+	for at, g := range l.groups {
+		if l.fillerAt(at, g.Ledger().End()) {
+			w.reach.add(tornTailInFiller)
+		}
+	}
 	return true
+}
+
+// trouble makes a start go wrong now and then: the power is cut in the middle, or the disk fails.
+func (l *lane) trouble() {
+	w := l.world
+	for at := range groupCount {
+		if len(l.ledgers(at)) > 1 {
+			w.reach.add(installInterrupted)
+		}
+	}
+	switch weather := &w.Plan.Weather; {
+	case w.chance(weather.CutStart):
+		l.disk.CrashAt(l.disk.Ops() + 1 + w.random.IntN(60))
+	case w.chance(weather.BadStart):
+		l.excused = true
+		l.disk.Inject(disk.Fault{Ops: [][]disk.OpKind{{disk.OpRead}, {disk.OpWrite, disk.OpZero}, {disk.OpDatasync, disk.OpSyncDir}}[w.random.IntN(3)],
+			Skip: w.random.IntN(20), Count: 1, Evict: w.random.IntN(2) == 0})
+	}
+}
+
+// calmStart takes back what trouble has arranged and what has not come about.
+func (l *lane) calmStart() {
+	if l.node != nil {
+		l.disk.Mend()
+	}
+}
+
+// ledgers lists the ledger directories of a group.
+func (l *lane) ledgers(at int) []string {
+	var names []string
+	l.disk.Peek(func() { names, _ = l.disk.List(groupDir(at)) })
+	return slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, "ledger-") })
+}
+
+// fillerAt says whether a filler stands where the log ends: what was to follow it in the next segment is not there.
+func (l *lane) fillerAt(at int, end raft.Position) bool {
+	dirs := l.ledgers(at)
+	if len(dirs) == 0 || end%worldSegment == 0 {
+		return false
+	}
+	name := fmt.Sprintf("%s/%s/%016x.seg", groupDir(at), dirs[len(dirs)-1], end/worldSegment)
+	b, ok := l.disk.Durable(name, localPage+int64(end%worldSegment), 2)
+	return ok && string(b) == "LF"
+}
+
+// groupDir is where a node keeps a group.
+func groupDir(at int) string { return fmt.Sprintf("data/groups/%016x", at+1) }
+
+// probe starts a node whose disk has lost something, before it is put away: what is damaged below the mark has to be found.
+func (l *lane) probe() {
+	w := l.world
+	if !l.rotten {
+		return
+	}
+	var marks [groupCount]raft.Position
+	for at := range marks {
+		if in, err := ledger.Inspect(l.disk, groupDir(at)); err == nil {
+			marks[at] = in.DurableEnd
+		}
+	}
+	l.excused = true
+	if !l.start() {
+		w.reach.add(rotFound)
+		return
+	}
+	for at, g := range l.groups {
+		if end := g.Ledger().End(); end < marks[at] {
+			w.violate(fmt.Errorf("%s has lost group %d from %d to its mark at %d, and did not notice", l.id, at+1, end, marks[at]))
+		}
+	}
+	l.die(true)
 }
 
 // die takes the lane's node down. Some of what it had handed to the network arrives all the same. With power it keeps what it wrote.
@@ -192,7 +279,7 @@ func (l *lane) ops() int { return l.disk.Ops() }
 // before is asked before each operation of the lane's disk: in the middle of a write or flush the other loops of the world go on.
 func (l *lane) before(op disk.Op) error {
 	w := l.world
-	if w.looking || op.Kind < disk.OpWrite {
+	if op.Kind < disk.OpWrite {
 		return nil
 	}
 	if w.active == l && l.busy && w.depth < maxDepth && w.chance(w.Plan.Weather.Between) {

@@ -42,6 +42,9 @@ func (k *laws) look(l *lane) {
 	for at, g := range l.groups {
 		seen := &l.seen[at]
 		commit, applied := g.Committed(), g.Applied()
+		if tip := g.Ledger().Tip(); tip != seen.tip {
+			k.moved(g, &seen.tip, tip)
+		}
 		if commit == seen.commit && applied == seen.applied {
 			continue
 		}
@@ -55,18 +58,34 @@ func (k *laws) look(l *lane) {
 	}
 }
 
+// moved notes where a replica's log ends now, and counts truncations.
+func (k *laws) moved(g *node.Group, seen *ledger.Tip, tip ledger.Tip) {
+	old := *seen
+	*seen = tip
+	if old.ID.Index == 0 || old.ID.Term == tip.ID.Term && old.ID.Index <= tip.ID.Index || old.ID.Index <= g.Ledger().Base().ID.Index {
+		return
+	}
+	if term, err := g.Ledger().TermAt(old.ID.Index); err == nil && term == old.ID.Term {
+		return
+	}
+	k.world.reach.add(truncation)
+	if raft.Position(worldSegment) < old.End && tip.End/worldSegment < (old.End-1)/worldSegment {
+		k.world.reach.add(truncationAcrossSegments)
+	}
+}
+
 // commits checks that what a replica takes for committed is what the others do. The checksum of an entry stands for all before it.
 func (k *laws) commits(l *lane, at int, commit raft.Index) {
 	known := &k.committed[at]
 	log := l.groups[at].Ledger()
-	k.world.looking = true
-	defer func() { k.world.looking = false }()
 	if base := log.Base(); base.ID.Index > raft.Index(len(*known)) {
 		k.world.violate(fmt.Errorf("law 2: the log of %s begins at %s in group %d, and only %d entries were committed", l.id, base.ID, at+1, len(*known)))
 		return
 	}
 	for i := raft.Index(len(*known)) + 1; i <= commit; i++ {
-		rec, err := log.Record(i)
+		var rec ledger.Record
+		var err error
+		l.disk.Peek(func() { rec, err = log.Record(i) })
 		if err != nil {
 			k.unreadable(l, at, i, err)
 			return

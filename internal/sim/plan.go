@@ -24,6 +24,10 @@ type Plan struct {
 	Clients int
 	Think   time.Duration
 	Keys    int
+	// Rough: faults begin at once, before the nodes have recognised each other. No disk loses anything then.
+	Rough bool
+	// Large: what the clients write is long, so that segments fill.
+	Large bool
 	// Skew is how much faster than true time each node's clock goes, in parts of a million.
 	Skew []int
 	// Weather is what goes wrong all the time, Faults what goes wrong at a time.
@@ -48,6 +52,8 @@ type Weather struct {
 	SlowFor time.Duration
 	// Mute is that a client's answer gets lost.
 	Mute float64
+	// CutStart is that the power is cut in the middle of a start, BadStart that the disk fails in one.
+	CutStart, BadStart float64
 }
 
 // Fault is something that goes wrong at a time.
@@ -136,14 +142,19 @@ func Draw(seed uint64) Plan {
 	if r.IntN(4) == 0 {
 		p.Nodes = 5
 	}
+	p.Large = r.IntN(3) == 0
 	p.Skew = make([]int, p.Nodes)
 	if r.IntN(2) == 0 {
 		for i := range p.Skew {
 			p.Skew[i] = r.IntN(100_000) - 50_000
 		}
 	}
+	p.Rough = r.IntN(10) == 0
 	p.Weather = drawWeather(r)
 	p.Faults = drawFaults(r, p.Length)
+	if p.Rough {
+		p.Faults = slices.DeleteFunc(p.Faults, func(f Fault) bool { return f.Kind.ofData() })
+	}
 	return p
 }
 
@@ -164,6 +175,8 @@ func drawWeather(r *rand.Rand) Weather {
 	some(&w.Slow, 0.5)
 	w.SlowFor = between(r, time.Millisecond, 100*time.Millisecond)
 	some(&w.Mute, 0.2)
+	some(&w.CutStart, 0.8)
+	some(&w.BadStart, 0.8)
 	return w
 }
 

@@ -16,19 +16,21 @@ func (w *World) rot(l *lane, r *rand.Rand) bool {
 		return false
 	}
 	name := files[r.IntN(len(files))]
-	w.looking = true
-	size, err := l.disk.Stat(name)
-	w.looking = false
+	var size int64
+	var err error
+	l.disk.Peek(func() { size, err = l.disk.Stat(name) })
 	if err != nil || size == 0 {
 		return false
 	}
-	l.excused, l.lost = true, true
+	l.excused, l.lost, l.rotten = true, true, true
 	return l.disk.Flip(name, r.Int64N(size), 1<<r.IntN(8)) == nil
 }
 
 // filesOf lists the files below a directory, in order.
 func filesOf(d *disk.Disk, dir string) []string {
-	names, err := d.List(dir)
+	var names []string
+	var err error
+	d.Peek(func() { names, err = d.List(dir) })
 	if err != nil {
 		return nil
 	}

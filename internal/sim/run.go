@@ -70,8 +70,13 @@ const (
 
 // play is a run: faults, then a quorum alone, then all.
 func (w *World) play() error {
+	w.calm = !w.Plan.Rough
 	w.begin()
-	if err := w.run("the end of the faults", w.Plan.Length+time.Second, func() bool { return w.Now() >= w.Plan.Length }); err != nil {
+	if err := w.found(); err != nil {
+		return err
+	}
+	end := w.Now() + w.Plan.Length
+	if err := w.run("the end of the faults", w.Plan.Length+time.Second, func() bool { return w.Now() >= end }); err != nil {
 		return err
 	}
 	quorum := w.healQuorum()
@@ -113,7 +118,7 @@ func (w *World) healQuorum() []*lane {
 		l.paused, l.stalled = 0, 0
 		l.full = false
 		l.disk.SetCapacity(0)
-		l.disk.CrashAt(0)
+		l.disk.Mend()
 		for i := range l.loops {
 			l.loops[i].held = 0
 		}
@@ -121,11 +126,14 @@ func (w *World) healQuorum() []*lane {
 	well := w.healthy()
 	w.random.Shuffle(len(well), func(i, j int) { well[i], well[j] = well[j], well[i] })
 	quorum := well[:len(w.lanes)/2+1]
+	if !w.founded() {
+		quorum = well // it takes all of them
+	}
 	for _, l := range w.lanes {
 		if !contains(quorum, l) && l.up() {
 			l.die(w.random.IntN(2) == 0)
 		}
-		l.due = true // nobody starts but whom raise starts
+		l.starts++ // nobody starts but whom raise starts
 	}
 	return quorum
 }
@@ -148,7 +156,6 @@ func (w *World) raise(lanes []*lane) {
 			l.die(true)
 		}
 		if !l.up() {
-			l.due = false
 			l.restartIn(time.Millisecond)
 		}
 	}
@@ -197,7 +204,14 @@ func (w *World) converged(lanes []*lane) bool {
 
 // compareAll holds the replicas that have converged against each other, and what the clients saw against what can be.
 func (w *World) compareAll() error {
-	w.looking = true
+	for _, l := range w.lanes {
+		l.disk.Mend()
+	}
+	for _, l := range w.lanes {
+		if l.foreign && l.up() {
+			w.reach.add(wipedStayedOut)
+		}
+	}
 	lanes := w.healthy()
 	if err := w.compareStates(lanes); err != nil {
 		return err

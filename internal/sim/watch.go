@@ -30,6 +30,9 @@ func (w *World) hooks(s *Server) node.Hooks {
 			}
 			w.note(happening{what: replicaFailed, lane: l.number, group: int(group) - 1, text: err.Error()})
 			w.reach.add(replicaStopped)
+			if l.rotten {
+				w.reach.add(rotFound)
+			}
 			if !l.excused && !l.lost {
 				w.violate(fmt.Errorf("%s: nothing was wrong with its disk: %w", s.id, err))
 			}
@@ -90,12 +93,12 @@ func (w *World) sent(s *Server, to raft.NodeID, group raft.GroupID, m *raft.Mess
 // acknowledged checks that an acknowledged entry would survive a power cut now.
 func (w *World) acknowledged(l *lane, at int, m *raft.Message) {
 	log := l.node.Group(groupName(at)).Ledger()
-	w.looking = true
-	defer func() { w.looking = false }()
 	if term, err := log.TermAt(m.Last.Index); err != nil || term != m.Last.Term || m.Last.Index <= log.Base().ID.Index {
 		return // it has been replaced since, or is part of the base
 	}
-	rec, err := log.Record(m.Last.Index)
+	var rec ledger.Record
+	var err error
+	l.disk.Peek(func() { rec, err = log.Record(m.Last.Index) })
 	if err != nil {
 		return
 	}
@@ -166,4 +169,3 @@ func (m *recordedMachine) Apply(entries []statemachine.Entry, applied statemachi
 	}
 	return err
 }
-

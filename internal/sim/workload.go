@@ -86,10 +86,10 @@ func (c *client) value() []byte {
 	c.serial++
 	v := fmt.Appendf(nil, "c%d-%d-", c.number, c.serial)
 	size := c.random.IntN(100)
-	switch c.random.IntN(12) {
-	case 0:
+	switch n := c.random.IntN(12); {
+	case n == 0 || c.world.Plan.Large && n < 6:
 		size = c.random.IntN(10_000)
-	case 1, 2:
+	case n < 3:
 		size = c.random.IntN(2_000)
 	}
 	return append(v, bytes.Repeat([]byte{'.'}, size)...)

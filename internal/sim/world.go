@@ -34,8 +34,6 @@ type World struct {
 	// active is the lane whose turn is under way, and depth how many turns are.
 	active *lane
 	depth  int
-	// looking: it is the checks that read files now.
-	looking bool
 	// calm: nothing goes wrong any more by the weather.
 	calm bool
 	// mended are the faults of the plan that were undone.
@@ -77,9 +75,6 @@ func NewWorld(p Plan, record bool, logger *slog.Logger) *World {
 		Sent:  w.sent,
 	})
 	w.network.SetDelay(w.delay)
-	weather := p.Weather
-	w.network.SetClassFaults(transport.Control, transport.ManualFaults{Drop: weather.Drop, Duplicate: weather.Duplicate})
-	w.network.SetClassFaults(transport.Bulk, transport.ManualFaults{Duplicate: weather.Duplicate})
 	for i, s := range w.servers {
 		w.lanes = append(w.lanes, &lane{Server: s, world: w, clock: laneClock{world: &w.Cluster.clock, skew: p.Skew[i]}})
 	}
@@ -102,7 +97,7 @@ const (
 func worldGroups() []node.GroupOptions {
 	return []node.GroupOptions{
 		{ID: 1, Name: kvGroup, SegmentSize: worldSegment, ImageEveryEntries: 40, KeepBytes: 8 << 10},
-		{ID: 2, Name: logGroup, SegmentSize: worldSegment, KeepBytes: 64 << 10},
+		{ID: 2, Name: logGroup, SegmentSize: worldSegment, KeepBytes: 16 << 10},
 	}
 }
 
@@ -135,16 +130,48 @@ func (w *World) chance(p float64) bool { return p > 0 && !w.calm && w.random.Flo
 // begin starts the nodes, the clients and the plan.
 func (w *World) begin() {
 	for _, l := range w.lanes {
-		l.start()
+		if !l.start() {
+			l.restartIn(200 * time.Millisecond)
+		}
 		w.agenda.add(w.Now(), tickEvent, l.number, 0)
 	}
 	w.agenda.add(w.Now(), dialEvent, 0, 0)
 	for i := range w.clients {
 		w.agenda.add(w.Now()+100*time.Millisecond, wakeEvent, i, 0)
 	}
-	for i, f := range w.Plan.Faults {
-		w.agenda.add(f.At, faultEvent, 0, i)
+}
+
+// found waits, unless the plan says otherwise, until the nodes have recognised each other, with nothing going wrong: a cluster that loses a
+// member for good before it is founded never is (ADR 0003). Then the plan's faults are put on the agenda.
+func (w *World) found() error {
+	if w.calm {
+		if err := w.run("the cluster's foundation", foundWithin, w.founded); err != nil {
+			return err
+		}
+		w.calm = false
 	}
+	w.network.SetClassFaults(transport.Control, transport.ManualFaults{Drop: w.Plan.Weather.Drop, Duplicate: w.Plan.Weather.Duplicate})
+	w.network.SetClassFaults(transport.Bulk, transport.ManualFaults{Duplicate: w.Plan.Weather.Duplicate})
+	for i, f := range w.Plan.Faults {
+		w.agenda.add(w.Now()+f.At, faultEvent, 0, i)
+	}
+	return nil
+}
+
+// foundWithin is how long a cluster takes at most to be founded when nothing goes wrong.
+const foundWithin = 5 * time.Second
+
+// founded says whether every node takes part.
+func (w *World) founded() bool {
+	for _, l := range w.lanes {
+		if l.up() && l.node.Admitted() {
+			l.admitted = true
+		}
+		if !l.admitted {
+			return false
+		}
+	}
+	return true
 }
 
 // step makes one thing happen: what is due, a turn of a loop, or the arrival of a frame.
@@ -258,6 +285,9 @@ func (w *World) after(l *lane) {
 		return
 	}
 	w.laws.look(l)
+	if l.foreign && l.node.Admitted() {
+		w.violate(fmt.Errorf("%s came back with an empty disk and was let in", l.id))
+	}
 	for i := 0; i < len(l.waiting); {
 		if c := l.waiting[i]; c.poll() {
 			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
@@ -270,9 +300,8 @@ func (w *World) after(l *lane) {
 // crashed is a lane whose disk has stopped at an I/O.
 func (l *lane) crashed() {
 	w := l.world
-	w.note(happening{what: lostPower, lane: l.number, text: "at an I/O"})
 	w.reach.add(powerCutAtIO)
-	l.die(false)
+	l.die(w.random.IntN(3) == 0)
 	l.restartIn(time.Duration(w.random.Int64N(int64(2 * time.Second))))
 }
 
@@ -330,7 +359,7 @@ func (w *World) keep(a appointment) {
 	case mendEvent:
 		w.mend(a.number)
 	case restartEvent:
-		w.restart(w.lanes[a.who])
+		w.restart(w.lanes[a.who], a.number)
 	case wakeEvent:
 		w.clients[a.who].wake()
 	case answerEvent:
@@ -340,30 +369,27 @@ func (w *World) keep(a appointment) {
 	}
 }
 
-// restartIn puts a lane's next start on the agenda.
+// restartIn puts a lane's next start on the agenda, in place of one that is there already.
 func (l *lane) restartIn(d time.Duration) {
-	if !l.due && !l.gone {
-		l.due = true
-		l.world.agenda.add(l.world.Now()+max(d, time.Millisecond), restartEvent, l.number, 0)
-	}
+	l.starts++
+	l.world.agenda.add(l.world.Now()+max(d, time.Millisecond), restartEvent, l.number, l.starts)
 }
 
 // restart starts a lane again, or tries later.
-func (w *World) restart(l *lane) {
-	l.due = false
-	if l.up() || l.gone {
+func (w *World) restart(l *lane, number int) {
+	if number != l.starts || l.up() || l.gone {
 		return
 	}
+	active := w.active
+	w.active = nil // nothing goes on in the middle of a start
+	defer func() { w.active = active }()
 	if l.lost {
+		l.probe()
 		l.gone = true // what its disk had promised is not there, so it may not take part any more
 		w.note(happening{what: stayedAway, lane: l.number})
 		return
 	}
-	active := w.active
-	w.active = nil
-	started := l.start()
-	w.active = active
-	if !started {
+	if !l.start() {
 		l.restartIn(200 * time.Millisecond)
 	}
 }
