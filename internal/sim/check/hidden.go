@@ -76,10 +76,10 @@ func (s *storeCheck) findHidden() hidden {
 				h.of[key] = &keyFacts{}
 				h.touched = append(h.touched, key)
 			}
-			if _, isTxn := s.h.ops[id].Request.(Txn); known && isTxn {
-				h.of[key].unsure = true
-			}
-			h.of[key].mayDelete = h.of[key].mayDelete || deletes && !known
+			// Of a transaction that a read has given a revision it is not known which branch that was.
+			_, isTxn := s.h.ops[id].Request.(Txn)
+			h.of[key].unsure = h.of[key].unsure || known && isTxn
+			h.of[key].mayDelete = h.of[key].mayDelete || deletes && (!known || isTxn)
 		})
 	}
 	slices.Sort(h.touched)
