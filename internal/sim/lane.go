@@ -262,6 +262,11 @@ func (l *lane) die(power bool) {
 			l.base[i] = g.Ledger().Base()
 		}
 	}
+	what := lostPower
+	if power {
+		what = wasKilled
+	}
+	w.note(happening{what: what, lane: l.number})
 	l.loops = l.loops[:0]
 	l.life++
 	if power {

@@ -59,6 +59,9 @@ func (r *Reached) Merge(other *Reached) {
 	}
 }
 
+// EnoughRuns is the number of runs in which every situation and every kind of fault comes about.
+const EnoughRuns = 2000
+
 // Missing names what has never come about: situations, and kinds of faults.
 func (r *Reached) Missing() []string {
 	var missing []string

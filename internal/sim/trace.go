@@ -56,6 +56,11 @@ type happening struct {
 // note keeps a happening, if somebody wants to see it.
 func (w *World) note(h happening) {
 	w.trace.event(uint64(w.Now()), 2<<32|uint64(h.what)<<16|uint64(h.lane))
+	w.show(h)
+}
+
+// show is note for what the trace's hash knows already.
+func (w *World) show(h happening) {
 	if !w.trace.record {
 		return
 	}

@@ -17,11 +17,14 @@ type Trace struct {
 	all  []happening
 }
 
-// WriteText writes a line for each thing that happened.
-func (t *Trace) WriteText(w io.Writer) error {
+// WriteText writes a line for each thing that happened; clients says whether those of the clients are wanted, too.
+func (t *Trace) WriteText(w io.Writer, clients bool) error {
 	var b strings.Builder
 	b.WriteString(t.Plan.String())
 	for i := range t.all {
+		if t.all[i].what == clientDid && !clients {
+			continue
+		}
 		b.WriteString(t.all[i].String())
 		b.WriteString("\n")
 	}

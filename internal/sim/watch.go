@@ -79,6 +79,13 @@ func (w *World) imageMoved(l *lane, at int, event node.ImageEvent, index node.In
 // sent looks at a message that leaves a node (law 5): what it says to be durable has to be.
 func (w *World) sent(s *Server, to raft.NodeID, group raft.GroupID, m *raft.Message) {
 	l, at := w.lanes[s.number], int(group)-1
+	if w.trace.record && (m.Type <= raft.MsgVoteResp || m.Type == raft.MsgTransfer) {
+		no := ""
+		if m.Reject {
+			no = ", no"
+		}
+		w.show(happening{what: messageSent, lane: l.number, peer: w.number(to), group: at, text: fmt.Sprintf("%s in term %d%s", m.Type, m.Term, no)})
+	}
 	if s.node == nil || l.lost || s.disk.Crashed() || at < 0 || at >= groupCount {
 		return
 	}
