@@ -28,6 +28,8 @@ type committedEntry struct {
 	kind     raft.Kind
 	position raft.Position
 	end      raft.Position
+	// in is the term in which that replica was: the entry was committed in it or before.
+	in raft.Term
 }
 
 // appliedEntry is a command and what it gave.
@@ -90,7 +92,7 @@ func (k *laws) commits(l *lane, at int, commit raft.Index) {
 			k.unreadable(l, at, i, err)
 			return
 		}
-		*known = append(*known, committedEntry{rec.ID.Term, rec.Checksum, node.Checksum(rec.Body), rec.Kind, rec.Position, rec.End()})
+		*known = append(*known, committedEntry{rec.ID.Term, rec.Checksum, node.Checksum(rec.Body), rec.Kind, rec.Position, rec.End(), l.groups[at].Role().Term})
 		k.committing(l, at, &rec)
 	}
 	if commit == 0 {
@@ -196,19 +198,22 @@ func (k *laws) applies(l *lane, entries []statemachine.Entry, results []statemac
 	}
 }
 
-// leads checks that a leader has every committed entry.
+// leads checks that a leader has every entry that was committed in an earlier term. One that was elected late may lack those of later ones.
 func (k *laws) leads(l *lane, at int, term raft.Term) {
-	known := k.committed[at]
-	if len(known) == 0 {
-		return
-	}
 	for _, x := range k.world.lanes { // what has just been committed by another's turn is noticed at the latest now
 		if x.up() && x != l {
 			k.look(x)
 		}
 	}
+	known := k.committed[at]
 	log := l.node.Group(groupName(at)).Ledger()
 	last := raft.Index(len(known))
+	for last > 0 && known[last-1].in >= term {
+		last--
+	}
+	if last == 0 {
+		return
+	}
 	if base := log.Base(); base.ID.Index > last {
 		return
 	}
