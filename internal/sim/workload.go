@@ -264,5 +264,5 @@ func (c *client) tell(result check.Result, outcome string) {
 	if result != nil {
 		outcome = fmt.Sprintf("%T", result)
 	}
-	w.note(happening{what: clientDid, lane: c.number, text: fmt.Sprintf("%T at n%d after %v: %s", c.op.request, c.target.number+1, w.Now()-c.began, outcome)})
+	w.show(happening{what: clientDid, lane: c.number, text: fmt.Sprintf("%T at n%d after %v: %s", c.op.request, c.target.number+1, w.Now()-c.began, outcome)})
 }
