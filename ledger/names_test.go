@@ -47,11 +47,8 @@ func TestUnsyncedNameIsSettled(t *testing.T) {
 	r.flush()
 	r.disk.Inject(disk.Fault{Ops: []disk.OpKind{disk.OpSyncDir}, Count: 1})
 	r.append(1, 1, body)
-	r.write(nil)
-	_, err := r.l.Flush()
-	for more := true; more && err == nil; {
-		more, err = r.l.Provision()
-	}
+	w, _ := r.l.Cut(nil)
+	err := r.l.Write(w) // it fills the segment, so that the next file is made first
 	require.ErrorIs(t, err, disk.ErrIO)
 	require.Error(t, r.l.Idle(), "the ledger is latched")
 
