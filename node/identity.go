@@ -107,10 +107,6 @@ func loadIdentity(fsys fs.FS, dir string, cluster [16]byte, self raft.NodeID, fr
 	if err := fsys.SyncDir(dir); err != nil {
 		return nil, fmt.Errorf("node: syncing %s: %w", dir, err)
 	}
-	// A process may have been killed between the file's renaming and its sync: a pin that is seen must not be forgotten.
-	if err := fsys.SyncDir(dir); err != nil {
-		return nil, fmt.Errorf("node: syncing %s: %w", dir, err)
-	}
 	return id, nil
 }
 

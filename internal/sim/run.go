@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -235,7 +236,7 @@ func (w *World) compareAll() error {
 // dump writes what a replica holds into the history, as the last reads.
 func (w *World) dump(l *lane, reader int) error {
 	m, from := l.store()
-	all, err := m.Range(model.RangeOptions{})
+	all, err := m.Range(context.Background(), model.RangeOptions{})
 	if err != nil {
 		return fmt.Errorf("%s: reading the store: %w", l.id, err)
 	}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -170,7 +171,7 @@ func (c *client) scan() operation {
 	}
 	return operation{request: check.Range{Opts: opts, Read: check.Read{Level: level}}, anywhere: level == check.Local, read: func(l *lane) reply {
 		m, from := l.store()
-		got, err := m.Range(opts)
+		got, err := m.Range(context.Background(), opts)
 		if err != nil {
 			return reply{err: serveError(err)}
 		}
