@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/internal/sim/check"
 	"github.com/ledgerkv/ledgerkv/kv/model"
 	"github.com/ledgerkv/ledgerkv/ledger"
+	"github.com/ledgerkv/ledgerkv/node/transport"
 	"github.com/ledgerkv/ledgerkv/raft"
 	"github.com/ledgerkv/ledgerkv/statemachine/image"
 )
@@ -45,7 +48,7 @@ func Run(p Plan, o RunOptions) (out Outcome) {
 	w := NewWorld(p, o.Trace, o.Logger)
 	defer func() {
 		if r := recover(); r != nil {
-			out = w.outcome(fmt.Errorf("panic: %v\n%s", r, stack()))
+			out = w.outcome(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
 		}
 	}()
 	return w.outcome(w.play())
@@ -111,7 +114,7 @@ func (w *World) healQuorum() []*lane {
 	}
 	w.calm = true
 	w.network.HealAll()
-	w.network.SetFaults(noFaults)
+	w.network.SetFaults(transport.ManualFaults{})
 	for _, c := range w.clients {
 		c.stopped = true
 	}
@@ -131,7 +134,7 @@ func (w *World) healQuorum() []*lane {
 		quorum = well // it takes all of them
 	}
 	for _, l := range w.lanes {
-		if !contains(quorum, l) && l.up() {
+		if !slices.Contains(quorum, l) && l.up() {
 			l.die(w.random.IntN(2) == 0)
 		}
 		l.starts++ // nobody starts but whom raise starts

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/raft"
@@ -112,4 +114,25 @@ func waysText(ways []way) string {
 		s += fmt.Sprintf(" n%d→n%d", d.from+1, d.to+1)
 	}
 	return s
+}
+
+// Trace is what happened in a run, for people.
+type Trace struct {
+	Plan Plan
+	all  []happening
+}
+
+// WriteText writes a line for each thing that happened; clients says whether those of the clients are wanted, too.
+func (t *Trace) WriteText(w io.Writer, clients bool) error {
+	var b strings.Builder
+	b.WriteString(t.Plan.String())
+	for i := range t.all {
+		if t.all[i].what == clientDid && !clients {
+			continue
+		}
+		b.WriteString(t.all[i].String())
+		b.WriteString("\n")
+	}
+	_, err := fmt.Fprint(w, b.String())
+	return err
 }
