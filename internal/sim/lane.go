@@ -147,6 +147,7 @@ func (l *lane) start() bool {
 	l.excused = l.troubled > 0 || l.full
 	l.life++
 	l.trouble()
+	found := l.disk.Clone()
 	err := l.Start()
 	l.calmStart()
 	if err != nil {
@@ -168,7 +169,7 @@ func (l *lane) start() bool {
 	l.attach()
 	w.note(happening{what: started, lane: l.number})
 	for at, g := range l.groups {
-		if l.fillerAt(at, g.Ledger().End()) {
+		if fillerAt(found, at, g.Ledger().End()) {
 			w.reach.add(tornTailInFiller)
 		}
 	}
@@ -179,7 +180,7 @@ func (l *lane) start() bool {
 func (l *lane) trouble() {
 	w := l.world
 	for at := range groupCount {
-		if len(l.ledgers(at)) > 1 {
+		if len(ledgersOf(l.disk, at)) > 1 {
 			w.reach.add(installInterrupted)
 		}
 	}
@@ -200,21 +201,21 @@ func (l *lane) calmStart() {
 	}
 }
 
-// ledgers lists the ledger directories of a group.
-func (l *lane) ledgers(at int) []string {
+// ledgersOf lists the ledger directories of a group; none when there is no group yet.
+func ledgersOf(d *disk.Disk, at int) []string {
 	var names []string
-	l.disk.Peek(func() { names, _ = l.disk.List(groupDir(at)) })
+	d.Peek(func() { names, _ = d.List(groupDir(at)) })
 	return slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, "ledger-") })
 }
 
-// fillerAt says whether a filler stands where the log ends: what was to follow it in the next segment is not there.
-func (l *lane) fillerAt(at int, end raft.Position) bool {
-	dirs := l.ledgers(at)
+// fillerAt says whether a filler stood where the log ends: what was to follow it in the next segment was not there.
+func fillerAt(d *disk.Disk, at int, end raft.Position) bool {
+	dirs := ledgersOf(d, at)
 	if len(dirs) == 0 || end%worldSegment == 0 {
 		return false
 	}
 	name := fmt.Sprintf("%s/%s/%016x.seg", groupDir(at), dirs[len(dirs)-1], end/worldSegment)
-	b, ok := l.disk.Durable(name, localPage+int64(end%worldSegment), 2)
+	b, ok := d.Durable(name, localPage+int64(end%worldSegment), 2)
 	return ok && string(b) == "LF"
 }
 

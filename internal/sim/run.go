@@ -87,9 +87,13 @@ func (w *World) play() error {
 	for _, phase := range []struct {
 		name  string
 		lanes []*lane
-	}{{"a quorum alone", quorum}, {"all nodes", w.healthy()}} {
+		all   bool
+	}{{"a quorum alone", quorum, false}, {"all nodes", w.healthy(), true}} {
 		w.note(happening{what: phaseBegan, text: phase.name + " healed"})
 		w.raise(phase.lanes)
+		if phase.all {
+			w.raise(w.wiped()) // to see that they stay out
+		}
 		if err := w.run("leaders of "+phase.name, leaderWithin+startWithin, func() bool { return w.led(phase.lanes) }); err != nil {
 			return err
 		}
@@ -151,6 +155,11 @@ func (w *World) healthy() []*lane {
 		}
 	}
 	return well
+}
+
+// wiped are the lanes that came back with an empty disk.
+func (w *World) wiped() []*lane {
+	return slices.DeleteFunc(slices.Clone(w.lanes), func(l *lane) bool { return !l.foreign })
 }
 
 // raise starts the lanes that are down, and starts again those that have a replica that stopped.
