@@ -29,18 +29,20 @@ type simulation struct {
 	proposed uint64
 	// loss is how many of a hundred messages are lost, and as many are repeated.
 	loss int
-	// reconfigure: the membership changes.
-	reconfigure bool
+	// reconfigure: the membership changes. static: neither does it, nor are logs compacted.
+	reconfigure, static bool
 }
-
-// tick is the distance between two Ticks.
-const tick = 10 * time.Millisecond
 
 // Simulate runs three to five replicas for a number of steps under the schedule that the seed stands for, then heals everything
 // and demands that they agree and go on. It returns what broke, and with what seed; a panic of a core is returned, too.
 func Simulate(seed uint64, steps int) (stats Stats, err error) {
-	rng := rand.New(rand.NewPCG(seed, 0x1edbe11))
-	s := &simulation{rng: rng, loss: rng.IntN(8), reconfigure: rng.IntN(2) == 0}
+	return Schedule{Seed: seed, Steps: steps}.Run()
+}
+
+// Run does what Simulate does, as the schedule has it.
+func (plan Schedule) Run() (stats Stats, err error) {
+	seed, rng := plan.Seed, rand.New(rand.NewPCG(plan.Seed, 0x1edbe11))
+	s := &simulation{rng: rng, loss: rng.IntN(8), reconfigure: rng.IntN(2) == 0 && !plan.Static, static: plan.Static}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
@@ -51,10 +53,14 @@ func Simulate(seed uint64, steps int) (stats Stats, err error) {
 		stats = s.stats
 	}()
 	settings := raft.Config{Seed: seed, MaxAppendBytes: 100 << rng.IntN(6), MaxInflightMessages: 1 + rng.IntN(8), LogOnly: rng.IntN(2) == 0}
-	if s.cluster, err = newCluster(randomMembers(rng), settings); err != nil {
+	if plan.Start == nil {
+		plan.Start = startOurs
+	}
+	if s.cluster, err = newClusterOf(plan.Start, randomMembers(rng), settings); err != nil {
 		return s.stats, err
 	}
-	for range steps {
+	s.observe = plan.Observe
+	for range plan.Steps {
 		if err := s.step(); err != nil {
 			return s.stats, err
 		}
@@ -171,7 +177,7 @@ func (s *simulation) client(r *replica) {
 		}
 	case n < 93:
 		_ = r.core.Resign("chance")
-	case n < 96:
+	case n < 96 && !s.static:
 		s.compact(r)
 	case s.reconfigure:
 		_ = r.core.ProposeConfiguration(s.change(r.core.Status().Configuration.Configuration))
