@@ -2,12 +2,12 @@
 
 PACKAGES ?= ./...
 
-.PHONY: check fmt vet staticcheck tidy build cross test race cover bench help
+.PHONY: check fmt vet staticcheck tidy build cross test race interop cover bench help
 
 check:
 	.ci/check
 
-fmt vet staticcheck tidy build cross test race:
+fmt vet staticcheck tidy build cross test race interop:
 	.ci/check $@
 
 # cover prints the statement coverage of each package.
@@ -19,6 +19,6 @@ bench:
 	go test -run '^$$' -bench . -benchmem $(PACKAGES)
 
 help:
-	@echo 'make check    all that CI runs: fmt vet staticcheck tidy build cross test race, each a target of its own'
+	@echo 'make check    all that CI runs: fmt vet staticcheck tidy build cross test race interop, each a target of its own'
 	@echo 'make cover    statement coverage of each package'
 	@echo 'make bench    benchmarks with allocations; PACKAGES=./ledger for one package'
