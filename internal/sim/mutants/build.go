@@ -64,27 +64,6 @@ func (w *workshop) build(ctx context.Context, d *driver, name, overlay string) (
 	return bin, nil
 }
 
-// links lists the packages that a driver links, as directories relative to the root.
-func (w *workshop) links(ctx context.Context, d *driver) (map[string]bool, error) {
-	rel, err := filepath.Rel(d.module, d.dir)
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-test", "-f", "{{if not .Standard}}{{.Dir}}{{end}}", "./"+filepath.ToSlash(rel))
-	cmd.Dir = filepath.Join(w.root, d.module)
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", strings.Join(cmd.Args, " "), err)
-	}
-	links := map[string]bool{}
-	for _, dir := range strings.Fields(string(out)) {
-		if rel, err := filepath.Rel(w.root, dir); err == nil && !strings.HasPrefix(rel, "..") {
-			links[filepath.ToSlash(rel)] = true
-		}
-	}
-	return links, nil
-}
-
 // outcome is what a run of a driver came to.
 type outcome struct {
 	failed bool

@@ -90,8 +90,8 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	t := &trial{workshop: workshop{root: root, dir: dir}, settings: s}
-	return t.run(ctx, chosen, with)
+	t := &trial{workshop: workshop{root: root, dir: dir}, settings: s, notes: os.Stderr}
+	return t.run(ctx, os.Stdout, chosen, with)
 }
 
 // choose keeps what is named, or everything when nothing is.

@@ -24,7 +24,7 @@ func (v *verdict) print(out io.Writer, verbose bool) {
 }
 
 // summary counts, and fails unless every mutant was killed.
-func summary(out io.Writer, verdicts []verdict) error {
+func summary(out io.Writer, drivers []*reference, verdicts []verdict) error {
 	var times []time.Duration
 	by := map[string]int{}
 	survived, broken := 0, 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strconv"
@@ -30,16 +31,18 @@ type trial struct {
 	workshop
 	settings
 	drivers []*reference
+	// notes are what there is to say besides the table.
+	notes io.Writer
 }
 
 // run tries mutants and prints a table. It fails when one survives or can't be tried.
-func (t *trial) run(ctx context.Context, mutants []mutant, with []driver) error {
+func (t *trial) run(ctx context.Context, out io.Writer, mutants []mutant, with []driver) error {
 	for i := range with {
 		r, err := t.reference(ctx, with[i])
 		if err != nil {
 			return err
 		}
-		fmt.Printf("driver %-9s passes on the unchanged tree in %.1f s of CPU time\n", r.name, r.cpu.Seconds())
+		fmt.Fprintf(out, "driver %-9s passes on the unchanged tree in %.1f s of CPU time\n", r.name, r.cpu.Seconds())
 		t.drivers = append(t.drivers, r)
 	}
 	verdicts := make([]verdict, len(mutants))
@@ -52,7 +55,7 @@ func (t *trial) run(ctx context.Context, mutants []mutant, with []driver) error 
 				v := t.try(ctx, &mutants[i])
 				verdicts[i] = v
 				print.Lock()
-				v.print(os.Stdout, t.verbose)
+				v.print(out, t.verbose)
 				print.Unlock()
 			}
 		})
@@ -65,16 +68,13 @@ func (t *trial) run(ctx context.Context, mutants []mutant, with []driver) error 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return summary(os.Stdout, verdicts)
+	return summary(out, t.drivers, verdicts)
 }
 
 // reference runs a driver on the unchanged tree.
 func (t *trial) reference(ctx context.Context, d driver) (*reference, error) {
 	r := &reference{driver: d, passes: map[int]bool{0: true}}
 	var err error
-	if r.links, err = t.links(ctx, &d); err != nil {
-		return nil, err
-	}
 	if r.bin, err = t.build(ctx, &d, "unchanged", ""); err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (t *trial) sound(ctx context.Context, d *reference, n int) (bool, error) {
 		return false, err
 	}
 	if d.passes[n] = !o.failed; o.failed {
-		fmt.Printf("the driver %s fails on the unchanged tree from seed %d on (%s); mutants are not held against that\n", d.name, d.first(n), reason(o))
+		fmt.Fprintf(t.notes, "the driver %s fails on the unchanged tree from seed %d on (%s); mutants are not held against that\n", d.name, d.first(n), reason(o))
 	}
 	return !o.failed, nil
 }
@@ -129,7 +129,7 @@ func (t *trial) try(ctx context.Context, m *mutant) verdict {
 		}
 	}
 	if !seen {
-		v.err = errors.New("no driver runs the file that it changes")
+		v.err = errors.New("no driver is about the file that it changes")
 	}
 	return v
 }
