@@ -2,13 +2,17 @@
 
 PACKAGES ?= ./...
 
-.PHONY: check fmt vet staticcheck tidy build cross test race interop cover bench help
+.PHONY: check fmt vet staticcheck tidy build cross test race interop mutants mutants-short cover bench help
 
 check:
 	.ci/check
 
-fmt vet staticcheck tidy build cross test race interop:
+fmt vet staticcheck tidy build cross test race interop mutants-short:
 	.ci/check $@
+
+# mutants puts known bugs back into the tree, one at a time, and demands that a simulator notices each: make mutants MUTANTS='-only name -v'
+mutants:
+	go run ./internal/sim/mutants $(MUTANTS)
 
 # cover prints the statement coverage of each package.
 cover:
@@ -19,6 +23,7 @@ bench:
 	go test -run '^$$' -bench . -benchmem $(PACKAGES)
 
 help:
-	@echo 'make check    all that CI runs: fmt vet staticcheck tidy build cross test race interop, each a target of its own'
+	@echo 'make check    all that CI runs: fmt vet staticcheck tidy build cross test race interop mutants-short, each a target of its own'
+	@echo 'make mutants  known bugs put back, one at a time, for the simulators to notice; MUTANTS=-help for its flags'
 	@echo 'make cover    statement coverage of each package'
 	@echo 'make bench    benchmarks with allocations; PACKAGES=./ledger for one package'

@@ -14,6 +14,10 @@ const (
 	flagJoint            = 1 << 0
 	roleVoter            = 1 << 0
 	roleWasVoter         = 1 << 1
+	rolePromote          = 1 << 2
+	roleLeaves           = 1 << 3
+	roleReplaces         = 1 << 4
+	roleBits             = roleVoter | roleWasVoter | rolePromote | roleLeaves | roleReplaces
 	trimBytes            = 8
 )
 
@@ -35,17 +39,24 @@ func AppendConfiguration(dst []byte, c Configuration) []byte {
 		dst = append(dst, m.ID...)
 		dst = binary.LittleEndian.AppendUint16(dst, uint16(len(m.Address)))
 		dst = append(dst, m.Address...)
-		var role byte
-		if m.Voter {
-			role |= roleVoter
-		}
-		if m.WasVoter {
-			role |= roleWasVoter
-		}
-		dst = append(dst, role)
+		dst = append(dst, m.role())
 		dst = binary.LittleEndian.AppendUint16(dst, m.Priority)
+		if m.Replaces != None {
+			dst = append(dst, byte(len(m.Replaces)))
+			dst = append(dst, m.Replaces...)
+		}
 	}
 	return dst
+}
+
+// role packs a member's flags, in the order of the role bits.
+func (m *Member) role() (bits byte) {
+	for i, set := range [...]bool{m.Voter, m.WasVoter, m.Promote, m.Leaves, m.Replaces != None} {
+		if set {
+			bits |= 1 << i
+		}
+	}
+	return bits
 }
 
 // DecodeConfiguration reads what AppendConfiguration wrote, and nothing else: every configuration has one encoding. It keeps
@@ -67,7 +78,7 @@ func DecodeConfiguration(src []byte) (Configuration, error) {
 	c := Configuration{Joint: flags&flagJoint != 0}
 	for i := range count {
 		m, role := r.member()
-		if r.short || role&^(roleVoter|roleWasVoter) != 0 {
+		if r.short || role&^byte(roleBits) != 0 || role&roleReplaces != 0 && m.Replaces == None {
 			return Configuration{}, malformed("member %d of %d is cut short or has unknown role bits %#x", i, count, role)
 		}
 		c.Members = append(c.Members, m)
@@ -130,6 +141,10 @@ func (r *reader) member() (m Member, role byte) {
 	m.Address = string(r.take(int(r.uint16())))
 	role = r.byte()
 	m.Voter, m.WasVoter = role&roleVoter != 0, role&roleWasVoter != 0
+	m.Promote, m.Leaves = role&rolePromote != 0, role&roleLeaves != 0
 	m.Priority = r.uint16()
+	if role&roleReplaces != 0 {
+		m.Replaces = NodeID(r.take(int(r.byte())))
+	}
 	return m, role
 }

@@ -11,6 +11,12 @@ func (c *Core) reached(self uint64, of func(*peer) uint64) uint64 {
 	return v
 }
 
+// reachedAt is the latest time that a quorum has reached.
+func (c *Core) reachedAt(self Monotonic, of func(*peer) Monotonic) Monotonic {
+	const sign = 1 << 63 // keeps the order of readings before the origin
+	return Monotonic(c.reached(uint64(self)^sign, func(p *peer) uint64 { return uint64(of(p)) ^ sign }) ^ sign)
+}
+
 func (c *Core) reachedIn(in func(Member) bool, self uint64, of func(*peer) uint64) uint64 {
 	values := c.scratch[:0]
 	if in(c.self) {
@@ -33,6 +39,7 @@ func (c *Core) advanceCommit() {
 		return
 	}
 	c.setCommit(held)
+	c.office.movedAt, c.office.patience = c.now, c.cfg.CommitTimeout
 	if !c.self.Voter && !c.inForce().Configuration.Joint && c.inForce().ID.Index <= c.commit {
 		c.handOver("removed from the voters")
 	}

@@ -15,6 +15,8 @@ const (
 	MaxAddressBytes = 255
 	// MaxMembers is the size of the largest Configuration.
 	MaxMembers = 1024
+	// MaxPriority is the highest Member.Priority.
+	MaxPriority = 255
 )
 
 // Member is a replica's place in a configuration.
@@ -26,7 +28,14 @@ type Member struct {
 	Voter bool
 	// WasVoter: the member votes in the outgoing half. Only while joint.
 	WasVoter bool
-	// Priority orders the members for elections; higher is preferred. 0 is the default.
+	// Leaves: the member is gone when the joint configuration is left. Only with WasVoter, without Voter.
+	Leaves bool
+	// Promote: the leader gives this learner (or what is one when the joint configuration is left) its vote once it has caught up.
+	Promote bool
+	// Replaces is the member that leaves when this learner is promoted, or None. Only with Promote.
+	Replaces NodeID
+	// Priority says how much the member is preferred as leader, from 0, the default, to MaxPriority: it asks for elections
+	// before members with less, and a leader with less hands over to it once it is caught up and steady.
 	Priority uint16
 }
 
@@ -41,7 +50,7 @@ type Configuration struct {
 }
 
 // Validate reports every reason why the configuration can't be put into force: members unsorted or repeated, a bad id or
-// address, no voter in a half, WasVoter outside a joint configuration.
+// address or priority, no voter in a half, WasVoter outside a joint configuration, a flag on a member of another standing.
 func (c Configuration) Validate() error {
 	errs := c.malformed()
 	voters, outgoing := 0, 0
@@ -81,6 +90,15 @@ func (c Configuration) malformed() []error {
 		if m.WasVoter && !c.Joint {
 			errs = append(errs, fmt.Errorf("member %q votes in an outgoing half, but the configuration is not joint", m.ID))
 		}
+		if m.Leaves && (!m.WasVoter || m.Voter) || m.Promote && (m.Voter || m.Leaves) {
+			errs = append(errs, fmt.Errorf("member %q: only an outgoing voter can leave, only who stays without a vote can be promoted", m.ID))
+		}
+		if _, ok := c.Member(m.Replaces); m.Replaces != None && (!m.Promote || m.Replaces == m.ID || !ok) {
+			errs = append(errs, fmt.Errorf("member %q replaces %q; only a learner to be promoted can replace a member, another one", m.ID, m.Replaces))
+		}
+		if m.Priority > MaxPriority {
+			errs = append(errs, fmt.Errorf("member %q has priority %d; at most %d is allowed", m.ID, m.Priority, MaxPriority))
+		}
 		if i > 0 && c.Members[i-1].ID >= m.ID {
 			errs = append(errs, fmt.Errorf("member %q follows %q; members must be sorted by id, without repeats", m.ID, c.Members[i-1].ID))
 		}
@@ -98,13 +116,18 @@ func (id NodeID) Validate() error {
 
 // Member finds a member by its id.
 func (c Configuration) Member(id NodeID) (Member, bool) {
-	i, ok := slices.BinarySearchFunc(c.Members, id, func(m Member, id NodeID) int {
-		return strings.Compare(string(m.ID), string(id))
-	})
+	i, ok := c.find(id)
 	if !ok {
 		return Member{}, false
 	}
 	return c.Members[i], true
+}
+
+// find is where a member is or would be.
+func (c Configuration) find(id NodeID) (at int, found bool) {
+	return slices.BinarySearchFunc(c.Members, id, func(m Member, id NodeID) int {
+		return strings.Compare(string(m.ID), string(id))
+	})
 }
 
 // Voters lists the members that vote in the configuration, or, while it is joint, in its incoming half. The caller owns the

@@ -21,8 +21,13 @@ func randomConfiguration(rng *rand.Rand) raft.Configuration {
 	for i := range 1 + rng.IntN(6) {
 		c.Members = append(c.Members, raft.Member{
 			ID: raft.NodeID(fmt.Sprintf("node-%d-%s", i, strings.Repeat("x", rng.IntN(20)))), Address: strings.Repeat("a", rng.IntN(30)),
-			Voter: i == 0 || rng.IntN(2) == 0, WasVoter: c.Joint && (i == 0 || rng.IntN(2) == 0), Priority: uint16(rng.IntN(1 << 16)),
+			Voter: i == 0 || rng.IntN(2) == 0, WasVoter: c.Joint && (i == 0 || rng.IntN(2) == 0), Priority: uint16(rng.IntN(raft.MaxPriority + 1)),
 		})
+		m := &c.Members[i]
+		m.Leaves = m.WasVoter && !m.Voter && rng.IntN(2) == 0
+		if m.Promote = !m.WasVoter && !m.Voter && rng.IntN(2) == 0; m.Promote && rng.IntN(2) == 0 {
+			m.Replaces = c.Members[rng.IntN(i)].ID
+		}
 	}
 	return c
 }
@@ -45,12 +50,15 @@ func TestConfigurationSurvivesEncoding(t *testing.T) {
 
 func TestConfigurationEncodingIsAsDrawn(t *testing.T) {
 	c := raft.Configuration{Joint: true, Members: []raft.Member{
-		{ID: "a", Address: "h:1", Voter: true, Priority: 0x0102}, {ID: "bc", Voter: true, WasVoter: true},
+		{ID: "a", Address: "h:1", Voter: true, Priority: 0xfe}, {ID: "bc", Voter: true, WasVoter: true},
+		{ID: "d", WasVoter: true, Leaves: true}, {ID: "e", Promote: true, Replaces: "a"},
 	}}
 	require.Equal(t, []byte{
-		1, 1, 2, 0,
-		1, 'a', 3, 0, 'h', ':', '1', 1, 2, 1,
+		1, 1, 4, 0,
+		1, 'a', 3, 0, 'h', ':', '1', 1, 0xfe, 0,
 		2, 'b', 'c', 0, 0, 3, 0, 0,
+		1, 'd', 0, 0, 10, 0, 0,
+		1, 'e', 0, 0, 20, 0, 0, 1, 'a',
 	}, raft.AppendConfiguration(nil, c))
 }
 
@@ -59,7 +67,14 @@ func TestDecodeConfigurationRefusesEverythingElse(t *testing.T) {
 	bad := map[string][]byte{
 		"empty": {}, "trailing": append(append([]byte{}, good...), 0), "version": {2, 0, 0, 0}, "flags": {1, 2, 0, 0}, "count": {1, 0, 0xff, 0xff},
 		"joint without members": {1, 1, 0, 0},
-		"role bits":             {1, 0, 1, 0, 1, 'a', 0, 0, 4, 0, 0},
+		"role bits":             {1, 0, 1, 0, 1, 'a', 0, 0, 33, 0, 0},
+		"priority":              {1, 0, 1, 0, 1, 'a', 0, 0, 1, 0, 1},
+		"voter to be promoted":  {1, 0, 1, 0, 1, 'a', 0, 0, 5, 0, 0},
+		"leaves, not joint":     {1, 0, 2, 0, 1, 'a', 0, 0, 1, 0, 0, 1, 'b', 0, 0, 8, 0, 0},
+		"replaces nobody":       {1, 0, 2, 0, 1, 'a', 0, 0, 1, 0, 0, 1, 'b', 0, 0, 20, 0, 0, 0},
+		"replaces no member":    {1, 0, 2, 0, 1, 'a', 0, 0, 1, 0, 0, 1, 'b', 0, 0, 20, 0, 0, 1, 'c'},
+		"replaces itself":       {1, 0, 2, 0, 1, 'a', 0, 0, 1, 0, 0, 1, 'b', 0, 0, 20, 0, 0, 1, 'b'},
+		"voter replaces":        {1, 0, 2, 0, 1, 'a', 0, 0, 17, 0, 0, 1, 'b', 0, 0, 0, 0, 0, 1, 'b'},
 		"no id":                 {1, 0, 1, 0, 0, 0, 0, 1, 0, 0},
 		"id not UTF-8":          {1, 0, 1, 0, 1, 0xff, 0, 0, 1, 0, 0},
 		"no voter":              {1, 0, 1, 0, 1, 'a', 0, 0, 0, 0, 0},

@@ -67,13 +67,22 @@ type Core struct {
 	// rank is how many voters have a higher priority.
 	rank int
 
+	promise promise
+
 	// The rest is the leader's: its first entry, when heartbeats are due, the latest round, reads, hand-over.
 	termStart    Index
 	heartbeatDue Monotonic
 	round        uint64
 	reads        reads
+	forwards     forwards
 	transferee   transferee
 	stepDown     string
+	office       office
+	preference   preference
+	// disk is how the own one does.
+	disk disk
+	// leaseAfter is the round in which the lease was given up last; promises count from later rounds only.
+	leaseAfter uint64
 	// scratch is reused by quorum arithmetic.
 	scratch []uint64
 
@@ -99,6 +108,8 @@ func New(cfg Config, at Restart) (*Core, error) {
 		commit: at.Commit, applied: at.Base.ID.Index, synced: at.Last.Index, handed: at.Last.Index,
 		base: at.Base, log: entryLog{base: at.Base.ID, last: at.Last.Index, runs: append([]EntryID(nil), at.Terms...)},
 	}
+	c.promise.resting = c.cfg.LeaseDuration > 0
+	c.office.patience, c.preference.delay = c.cfg.CommitTimeout, c.cfg.PreferenceDelay
 	c.log.sizes.seed(at.Base, at.Last.Index, at.Waypoints)
 	c.configurations = append(c.configurations, ConfigurationEntry{ID: at.Base.ID, Configuration: at.Base.Configuration})
 	c.configurations = append(c.configurations, at.Configurations...)
@@ -188,6 +199,10 @@ func (c *Core) Step(m Message, entries []Entry) error {
 		c.answerVote(&m)
 	case MsgAppendResp, MsgHeartbeatResp:
 		return c.hearPeer(&m)
+	case MsgReadIndex:
+		c.answerReadIndex(&m)
+	case MsgReadIndexResp:
+		c.roundAnswered(&m)
 	default:
 		return c.hearLeader(&m, entries)
 	}
@@ -197,11 +212,11 @@ func (c *Core) Step(m Message, entries []Entry) error {
 // checkMessage refuses what can be seen to be wrong without looking at the log.
 func (c *Core) checkMessage(m *Message, entries []Entry) error {
 	switch {
-	case m.Type < MsgPreVote || m.Type > MsgTransfer:
+	case m.Type < MsgPreVote || m.Type > LastMessageType:
 		return protocolError(m, "the type is not known")
 	case m.To != c.cfg.ID || m.From == c.cfg.ID || m.From.Validate() != nil:
 		return protocolError(m, "it goes to %q; expected %q, from another node", string(m.To), string(c.cfg.ID))
-	case m.Term == 0 && !(m.Type == MsgPreVoteResp && m.Reject) || m.Term > maxTerm || max(m.Prev.Term, m.Last.Term, m.Hint.Term) > m.Term:
+	case m.Term == 0 && !(m.Reject && (m.Type == MsgPreVoteResp || m.Type == MsgVoteResp)) || m.Term > maxTerm || max(m.Prev.Term, m.Last.Term, m.Hint.Term) > m.Term:
 		return protocolError(m, "it names a term above its own term %d, or that is out of range", m.Term)
 	case max(m.Prev.Index, m.Last.Index, m.Hint.Index, m.Commit) > maxIndex:
 		return protocolError(m, "an index is out of range")
@@ -215,8 +230,8 @@ func (c *Core) checkMessage(m *Message, entries []Entry) error {
 
 // enterTerm looks at a message of a higher term. It says whether the message is to be looked at any further, in that term.
 func (c *Core) enterTerm(m *Message) bool {
-	if m.Type == MsgVote && !m.Force && c.inOffice() {
-		// A leader was heard of a moment ago: no need for another (Raft thesis §4.2.3). If the candidate's term is to stay,
+	if m.Type == MsgVote && (!m.Force && c.inOffice() || c.bound(m.Term, m.Force, m.Round)) {
+		// A leader was heard of a moment ago, or has a promise: no need for another (Raft thesis §4.2.3). If the candidate's term is to stay,
 		// it spreads by the answer to the leader's next message.
 		c.send(Message{Type: MsgVoteResp, To: m.From, Reject: true})
 		return false
@@ -233,6 +248,8 @@ func (c *Core) answerOldTerm(m *Message) {
 		c.send(Message{Type: MsgVoteResp, To: m.From, Reject: true})
 	case MsgHeartbeat:
 		c.send(Message{Type: MsgHeartbeatResp, To: m.From, Reject: true})
+	case MsgReadIndex:
+		c.send(Message{Type: MsgReadIndexResp, To: m.From, Read: m.Read, Reject: true})
 	case MsgAppend, MsgImage, MsgTransfer:
 		c.send(Message{Type: MsgAppendResp, To: m.From, Reject: true})
 	}
@@ -243,6 +260,9 @@ func (c *Core) becomeFollower(term Term, leader NodeID, why string) {
 	c.assert(term >= c.term, "law 6: the term never goes back")
 	if term > c.term {
 		c.term, c.vote, c.termLeader, c.stateChanged = term, None, None, true
+	}
+	if leader != c.leader || c.termLeader == None {
+		c.failForwards()
 	}
 	if c.role == Leader {
 		c.leaveOffice(why)

@@ -188,7 +188,8 @@ func TestProposeRefuses(t *testing.T) {
 	require.ErrorAs(t, follower.Propose([]raft.Entry{{Kind: raft.KindData, Size: 64}}), &notLeader)
 	require.Equal(t, raft.None, notLeader.Leader)
 	require.ErrorContains(t, notLeader, "no leader is known")
-	require.ErrorAs(t, follower.ProposeConfiguration(three()), &notLeader)
+	_, err := follower.ChangeMembers(nil, nil)
+	require.ErrorAs(t, err, &notLeader)
 	require.ErrorAs(t, follower.ReadIndex(raft.ReadID{}), &notLeader)
 	require.NoError(t, appendTo(follower, 1, raft.EntryID{}, 0, 1))
 	require.ErrorAs(t, follower.Resign("x"), &notLeader)
@@ -202,7 +203,6 @@ func TestProposeRefuses(t *testing.T) {
 		require.NotEmpty(t, bad.Error())
 	}
 	require.EqualValues(t, 1, leader.Status().Last.Index, "a refused batch leaves nothing behind")
-	require.Error(t, leader.ProposeConfiguration(raft.Configuration{}), "a group without voters")
 }
 
 // TestUncommittedBytesDoNotLeak: whatever happens to entries, the limit is there again once they are committed or gone
@@ -356,4 +356,36 @@ func TestSameCallsSameOutputs(t *testing.T) {
 	}
 	require.Equal(t, run(1), run(1))
 	require.NotEqual(t, run(1), run(2), "another seed, other timeouts")
+}
+
+// TestChangeMembersErrors: every refusal can be told by its type.
+func TestChangeMembersErrors(t *testing.T) {
+	core := newLeader(t)
+	id, err := core.ChangeMembers([]raft.MemberChange{{Kind: raft.AddLearner, ID: "n4"}}, &raft.EntryID{})
+	require.NoError(t, err)
+	require.Equal(t, raft.EntryID{Index: 2, Term: 1}, id)
+	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.RemoveMember, ID: "n4"}}, nil)
+	require.ErrorIs(t, err, raft.ErrConfigurationPending)
+	carryOut(core)
+	acknowledge(t, core, 2)
+	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.AddLearner, ID: "n4"}}, nil)
+	require.ErrorIs(t, err, raft.ErrUnchanged)
+	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.AddLearner, ID: "n5"}}, &raft.EntryID{Index: 1, Term: 1})
+	var changed *raft.ConfigurationChangedError
+	require.ErrorAs(t, err, &changed)
+	require.Equal(t, id, changed.InForce)
+	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.DemoteMember, ID: "n1"}, {Kind: raft.DemoteMember, ID: "n9"}}, &id)
+	var bad *raft.ChangeError
+	require.ErrorAs(t, err, &bad)
+	require.Equal(t, 1, bad.Position)
+	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.DemoteMember, ID: "n1"}, {Kind: raft.RemoveMember, ID: "n2"}, {Kind: raft.RemoveMember, ID: "n3"}}, &id)
+	require.ErrorIs(t, err, raft.ErrNoVoterLeft)
+	require.EqualValues(t, 2, core.Status().Last.Index, "a refused change leaves nothing behind")
+}
+
+func TestChangeKindsHaveNames(t *testing.T) {
+	for kind := raft.AddLearner; kind <= raft.SetPriority; kind++ {
+		require.NotContains(t, kind.String(), "change(")
+	}
+	require.Equal(t, "change(8)", (raft.SetPriority + 1).String())
 }

@@ -20,11 +20,14 @@ func (c *Core) Tick(now Monotonic) {
 	}
 	c.noticePause(now)
 	c.now = now
+	c.promise.settle(now)
 	switch {
 	case c.role == Leader:
 		c.tickLeader()
 	case now >= c.deadline:
 		c.loseLeader()
+	default:
+		c.tickForwards()
 	}
 }
 
@@ -34,6 +37,7 @@ func (c *Core) start(now Monotonic) {
 	for _, p := range c.peers {
 		p.heard, p.movedAt = now, now
 	}
+	c.promise.begin(now, c.cfg.LeaseDuration)
 	if c.deadline = now; !c.alone() {
 		c.waitForLeader()
 	}
@@ -51,9 +55,12 @@ func (c *Core) noticePause(now Monotonic) {
 	}
 }
 
-// wait sets the deadline to between least and least+spread from now, later for a low priority.
+// wait sets the deadline to between least and least+spread from now, later for a low priority or a disk that stalls.
 func (c *Core) wait(least, spread time.Duration) {
 	delay := c.cfg.ElectionTimeout / 10 * time.Duration(min(c.rank, maxRank))
+	if c.stalled() {
+		delay += c.cfg.ElectionTimeout
+	}
 	c.deadline = c.now.Add(least + c.random.upTo(spread) + delay)
 }
 
@@ -82,14 +89,14 @@ func (c *Core) inOffice() bool {
 
 // Unreachable says that the connection to a peer broke. A leader goes back to probing it. A follower no longer counts its leader
 // as heard from, and asks for an election between a tenth and three tenths of an ElectionTimeout later unless a message of the
-// leader arrives meanwhile.
+// leader arrives meanwhile; not so in a group with leases, where nobody could be elected yet.
 func (c *Core) Unreachable(id NodeID) {
 	switch {
 	case c.role == Leader:
 		if p := c.peer(id); p != nil {
 			p.probe(p.match+1, true)
 		}
-	case c.role == Follower && c.leader == id && c.heard:
+	case c.role == Follower && c.leader == id && c.heard && c.cfg.LeaseDuration == 0:
 		c.heard = false
 		before := c.deadline
 		c.wait(c.cfg.ElectionTimeout/10, c.cfg.ElectionTimeout/5)
@@ -99,9 +106,14 @@ func (c *Core) Unreachable(id NodeID) {
 
 // loseLeader: the deadline passed.
 func (c *Core) loseLeader() {
+	c.failForwards()
 	c.leader, c.heard = None, false
 	if !c.mayCampaign() {
 		c.waitForLeader()
+		return
+	}
+	if c.bound(c.term+1, false, 0) {
+		c.deadline = max(c.promise.until, c.promise.rest)
 		return
 	}
 	c.role, c.ownVote = PreCandidate, noVote
@@ -121,12 +133,13 @@ func (c *Core) mayCampaign() bool {
 	return c.self.votes()
 }
 
-// campaign enters the next term and asks for votes in it. force: the leader asked for it.
-func (c *Core) campaign(force bool) {
+// campaign enters the next term and asks for votes in it. force: the leader asked for it, in that round.
+func (c *Core) campaign(force bool, round uint64) {
+	c.failForwards()
 	c.term++
 	c.vote, c.termLeader, c.stateChanged = c.cfg.ID, None, true
 	c.role, c.leader, c.heard, c.ownVote = Candidate, None, false, voteCast
-	c.askForVotes(Message{Type: MsgVote, Force: force})
+	c.askForVotes(Message{Type: MsgVote, Force: force, Round: round})
 }
 
 func (c *Core) askForVotes(m Message) {
@@ -143,10 +156,10 @@ func (c *Core) askForVotes(m Message) {
 	c.countVotes()
 }
 
-// wouldGrant is the election restriction (Raft thesis §3.6.1) and one vote a term; a repeated request gets the same answer.
+// wouldGrant is the election restriction (Raft thesis §3.6.1), one vote a term, and no breach of a promise; a repeated request gets the same answer.
 func (c *Core) wouldGrant(m *Message) bool {
 	free := m.Term > c.term || c.vote == m.From || c.vote == None && c.termLeader == None
-	return free && c.role != Leader && !m.Last.Less(c.log.lastID())
+	return free && c.role != Leader && !m.Last.Less(c.log.lastID()) && !c.bound(m.Term, m.Force, m.Round)
 }
 
 // goesFirst breaks ties: of two replicas with equal logs that asked for pre-votes at the same time, the one with the higher id
@@ -212,7 +225,7 @@ func (c *Core) countVotes() {
 		// Whoever refused knows better; wait for what comes of it.
 		c.role, c.ownVote = Follower, noVote
 	case outcome == quorum.Won && c.role == PreCandidate:
-		c.campaign(false)
+		c.campaign(false, 0)
 	case outcome == quorum.Won && c.role == Candidate:
 		c.becomeLeader()
 	}
@@ -253,14 +266,16 @@ func (c *Core) becomeLeader() {
 	for _, p := range c.peers {
 		c.meet(p)
 	}
-	c.termStart, c.round = c.log.last+1, 0
+	c.termStart, c.round, c.leaseAfter, c.office.movedAt = c.log.last+1, 0, 0, c.now
+	c.office.since = c.now
+	c.preference.tookOffice(c.now, c.cfg.PreferenceDelay)
 	c.appendEntries([]Entry{{ID: EntryID{Index: c.termStart, Term: c.term}, Kind: KindEmpty, Size: RecordSize(0)}}, nil)
 	c.beginRound()
 }
 
 // meet starts the leader's bookkeeping of a peer.
 func (c *Core) meet(p *peer) {
-	*p = peer{Member: p.Member, heard: c.now, movedAt: c.now, patience: c.cfg.ElectionTimeout / 2}
+	*p = peer{Member: p.Member, heard: c.now, movedAt: c.now, steadySince: c.now, leaseFrom: never, patience: c.cfg.ElectionTimeout / 2}
 	p.probe(c.log.last+1, false)
 }
 
@@ -270,8 +285,18 @@ func (c *Core) tickLeader() {
 		c.becomeFollower(c.term, None, "no contact with a quorum")
 		return
 	}
+	if c.deadlocked() {
+		c.giveUp()
+		return
+	}
+	if c.stalled() {
+		c.relieve()
+	}
 	if c.transferee.to != None && c.now >= c.transferee.deadline {
-		c.transferee = transferee{}
+		c.transferFailed()
+	}
+	if c.rank > 0 && !c.stalled() {
+		c.prefer()
 	}
 	if c.now >= c.heartbeatDue {
 		c.beginRound()
@@ -286,6 +311,5 @@ func (c *Core) tickLeader() {
 
 // lastQuorumContact is when a quorum had answered last.
 func (c *Core) lastQuorumContact() Monotonic {
-	const sign = 1 << 63 // keeps the order of readings before the origin
-	return Monotonic(c.reached(uint64(c.now)^sign, func(p *peer) uint64 { return uint64(p.heard) ^ sign }) ^ sign)
+	return c.reachedAt(c.now, func(p *peer) Monotonic { return p.heard })
 }

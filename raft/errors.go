@@ -13,7 +13,37 @@ var (
 	// ErrConfigurationPending: another configuration is not committed yet, or no entry of the leader's own term is; nothing
 	// was done, try again later.
 	ErrConfigurationPending = errors.New("raft: a configuration change is under way or the term has only begun; nothing was done, try again")
+	// ErrUnchanged: the configuration in force already is what was asked for. Nothing was done, and nothing needs to be.
+	ErrUnchanged = errors.New("raft: the configuration in force already is what was asked for; nothing was done")
+	// ErrNoVoterLeft: the change would leave the group without a voter. Nothing was done.
+	ErrNoVoterLeft = errors.New("raft: the change would leave the group without a voter; nothing was done, add another voter first")
 )
+
+// ChangeError says which of several membership changes can't be made, and why. Nothing was done.
+type ChangeError struct {
+	// Position is the change's place among those that were asked for.
+	Position int
+	Change   MemberChange
+	// Reason says what was expected and what was found.
+	Reason string
+}
+
+// Error says what can't be done and why.
+func (e *ChangeError) Error() string {
+	return fmt.Sprintf("raft: can't %s %q (change %d): %s; nothing was done", e.Change.Kind, string(e.Change.ID), e.Position, e.Reason)
+}
+
+// ConfigurationChangedError says that a membership change was asked for on the condition that the configuration is still one that
+// the caller saw, and it isn't. Nothing was done: look at what is in force now, then decide again.
+type ConfigurationChangedError struct {
+	// Seen is the entry that the caller named, InForce that of the configuration in force.
+	Seen, InForce EntryID
+}
+
+// Error names both entries.
+func (e *ConfigurationChangedError) Error() string {
+	return fmt.Sprintf("raft: expected the configuration that was in force at entry %s, found that of entry %s; nothing was done, look at it and decide again", e.Seen, e.InForce)
+}
 
 // NotLeaderError says that a request must go to the leader: nothing was done.
 type NotLeaderError struct {

@@ -19,12 +19,17 @@ func (c *Core) hearLeader(m *Message, entries []Entry) error {
 		if c.installing == nil {
 			c.followCommit(m.Commit, c.log.last)
 		}
-		c.send(Message{Type: MsgHeartbeatResp, To: m.From, Last: c.log.lastID(), Round: m.Round, SentAt: m.SentAt})
+		answer := Message{Type: MsgHeartbeatResp, To: m.From, Last: c.log.lastID(), Round: m.Round, SentAt: m.SentAt}
+		if m.Lease > 0 && m.Lease <= c.cfg.LeaseDuration {
+			c.promise.give(m)
+			answer.Lease = m.Lease
+		}
+		c.send(answer)
 	case MsgImage:
 		return c.offerImage(m)
 	case MsgTransfer:
-		if c.mayCampaign() {
-			c.campaign(true)
+		if c.mayCampaign() && !c.stalled() && !c.bound(c.term+1, true, m.Round) {
+			c.campaign(true, m.Round)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -154,8 +155,9 @@ func (h hostile) node() raft.NodeID { return raft.NodeID(fmt.Sprintf("n%d", h.In
 
 func (h hostile) message(last raft.EntryID) (raft.Message, []raft.Entry) {
 	m := raft.Message{
-		Type: raft.MessageType(h.IntN(12)), From: h.node(), To: "n1", Term: raft.Term(h.number(6)), Prev: h.id(), Last: h.id(), Hint: h.id(),
+		Type: raft.MessageType(h.IntN(int(raft.LastMessageType) + 2)), From: h.node(), To: "n1", Term: raft.Term(h.number(6)), Prev: h.id(), Last: h.id(), Hint: h.id(),
 		Commit: raft.Index(h.number(20)), Round: h.number(10), SentAt: raft.Monotonic(h.Uint64()), Reject: h.IntN(2) == 0, Force: h.IntN(2) == 0,
+		Quiet: h.IntN(2) == 0, Read: raft.ReadID{Counter: h.number(5)}, Lease: time.Duration(h.Uint64()),
 	}
 	if h.IntN(4) == 0 {
 		m.Image = &raft.ImageMeta{Base: raft.Base{ID: h.id(), Position: raft.Position(h.Uint64()), Configuration: three()}}
@@ -179,6 +181,17 @@ func (h hostile) message(last raft.EntryID) (raft.Message, []raft.Entry) {
 	return m, entries
 }
 
+func (h hostile) changes() []raft.MemberChange {
+	changes := make([]raft.MemberChange, h.IntN(4))
+	for i := range changes {
+		changes[i] = raft.MemberChange{Kind: raft.ChangeKind(h.IntN(9)), ID: h.node(), Priority: uint16(h.IntN(300)), Promote: h.IntN(2) == 0}
+		if h.IntN(3) == 0 {
+			changes[i].Replaces = h.node()
+		}
+	}
+	return changes
+}
+
 // attack drives a core with hostile messages among honest calls; it panics when an invariant breaks.
 func attack(seed uint64, steps int) {
 	h := hostile{rand.New(rand.NewPCG(seed, 0))}
@@ -196,7 +209,7 @@ func attack(seed uint64, steps int) {
 			_ = core.Propose([]raft.Entry{{Kind: raft.KindData, Size: 64}})
 			_ = core.ReadIndex(raft.ReadID{Counter: h.Uint64()})
 		case 2:
-			_ = core.ProposeConfiguration(randomConfiguration(h.Rand))
+			_, _ = core.ChangeMembers(h.changes(), nil)
 			_ = core.Transfer(h.node())
 		case 3:
 			o := carryOut(core)

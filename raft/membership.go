@@ -1,27 +1,88 @@
 package raft
 
-// ProposeConfiguration appends a configuration, which takes effect at once, before it is committed (Raft thesis §4.1). It must be
-// adjacent to the one in force: at most one voter added or removed, or a joint configuration whose outgoing half is the voters in
-// force, or, from a joint one, its incoming voters. It fails, having done nothing, with a *NotLeaderError, with
-// ErrConfigurationPending until the configuration in force and an entry of the own term are committed, or with what is wrong with
-// the configuration. The core keeps a copy.
-func (c *Core) ProposeConfiguration(to Configuration) error {
+// ChangeMembers makes one configuration of all the changes and appends it; it takes effect at once, before it is committed (Raft
+// thesis §4.1). One vote more or less goes directly. Anything more goes through a joint configuration, which the leader, whichever
+// it is by then, leaves by itself once it is committed. It gives the entry appended: the change is complete when a configuration
+// that isn't joint, of that entry or a later one, is committed (Output.Configuration, Output.Commit), and may be lost if the entry
+// is truncated.
+//
+// seen, unless nil, is an entry: the changes are made only if the configuration that was in force there still is (a
+// *ConfigurationChangedError if not). An operator who names the ConfigurationEntry.ID that was on the screen can't have a request
+// take effect twice.
+//
+// It fails, having done nothing, with a *NotLeaderError, ErrConfigurationPending, a *ConfigurationChangedError, a *ChangeError,
+// ErrNoVoterLeft, ErrUnchanged when all is so already, or what Configuration.Validate says of the outcome. A leader that
+// loses its vote steps down when that is committed. The core keeps nothing of changes.
+func (c *Core) ChangeMembers(changes []MemberChange, seen *EntryID) (EntryID, error) {
+	if err := c.mayReconfigure(); err != nil {
+		return EntryID{}, err
+	}
+	inForce := c.inForce()
+	if seen != nil && (seen.Index < inForce.ID.Index || seen.Index >= c.log.base.Index && !c.log.has(*seen)) {
+		return EntryID{}, &ConfigurationChangedError{Seen: *seen, InForce: inForce.ID}
+	}
+	to, err := inForce.Configuration.changed(changes)
+	if err != nil {
+		return EntryID{}, err
+	}
+	if to.Equal(inForce.Configuration) {
+		return EntryID{}, ErrUnchanged
+	}
+	next := inForce.Configuration.towards(to)
+	if err := next.Validate(); err != nil {
+		return EntryID{}, err // with those that leave it may be too large
+	}
+	return c.appendConfiguration(next), nil
+}
+
+// mayReconfigure says whether a configuration may be appended now: only once the one in force, and an entry of the own term, are
+// committed (raft-dev, 10 July 2015), and none after a joint one but what leaves it.
+func (c *Core) mayReconfigure() error {
 	if err := c.mayPropose(); err != nil {
 		return err
 	}
-	inForce := c.inForce()
-	if c.commit < c.termStart || inForce.ID.Index > c.commit {
+	if inForce := c.inForce(); c.commit < c.termStart || inForce.ID.Index > c.commit || inForce.Configuration.Joint {
 		return ErrConfigurationPending
 	}
-	if err := transition(inForce.Configuration, to); err != nil {
-		return err
-	}
-	to = to.Clone()
+	return nil
+}
+
+// appendConfiguration puts a configuration into force.
+func (c *Core) appendConfiguration(to Configuration) EntryID {
+	c.assert(transition(c.inForce().Configuration, to) == nil, "law 7: quorums of adjacent configurations intersect")
 	body := AppendConfiguration(nil, to)
 	e := Entry{ID: EntryID{Index: c.log.last + 1, Term: c.term}, Kind: KindConfig, Size: RecordSize(len(body)), Body: body}
 	c.appendEntries([]Entry{e}, []Configuration{to})
 	c.advanceCommit()
-	return nil
+	return e.ID
+}
+
+// reconfigure takes the steps that are a leader's own. It leaves a joint configuration once that is committed, never before
+// (camunda#60086), and since what leaves it is in force from then on, there is never a second attempt in flight (etcd-io/raft
+// bd3c759). And it promotes a learner that asked for it once that has caught up.
+func (c *Core) reconfigure() {
+	inForce := c.inForce().Configuration
+	if c.commit < c.termStart || c.inForce().ID.Index > c.commit || c.transferee.to != None {
+		return
+	}
+	if inForce.Joint {
+		c.appendConfiguration(inForce.left())
+		return
+	}
+	for _, p := range c.peers {
+		if p.Promote && c.caughtUp(p) {
+			to, err := inForce.changed([]MemberChange{{Kind: PromoteMember, ID: p.ID}})
+			c.assert(err == nil, "a learner can be promoted")
+			c.appendConfiguration(inForce.towards(to))
+			return
+		}
+	}
+}
+
+// caughtUp says that a peer lacks no more of the log than one append may name, and answered within an ElectionTimeout.
+func (c *Core) caughtUp(p *peer) bool {
+	return p.state == Replicate && c.now.Sub(p.heard) <= c.cfg.ElectionTimeout && p.match >= c.log.base.Index &&
+		c.log.sizes.between(p.match, c.log.last) <= c.cfg.MaxAppendBytes
 }
 
 // inForce is the last configuration in the log, committed or not.
@@ -45,6 +106,7 @@ func (c *Core) configurationInForceChanged() {
 	config := c.inForce().Configuration
 	c.configurationChanged = true
 	c.self, _ = config.Member(c.cfg.ID)
+	rank := c.rank
 	c.rank = 0
 	peers := make([]*peer, 0, len(config.Members))
 	for _, m := range config.Members {
@@ -65,4 +127,9 @@ func (c *Core) configurationInForceChanged() {
 		peers = append(peers, p)
 	}
 	c.peers = peers
+	if rank == 0 {
+		for _, p := range peers {
+			p.steadySince = c.now // nobody looked before
+		}
+	}
 }

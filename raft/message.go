@@ -1,6 +1,9 @@
 package raft
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // MessageType says what a Message asks or answers.
 type MessageType uint8
@@ -29,12 +32,22 @@ const (
 	MsgImage MessageType = 9
 	// MsgTransfer tells the receiver to start an election at once (Raft thesis §3.10).
 	MsgTransfer MessageType = 10
+	// MsgReadIndex asks the leader for a read round in a follower's name; Read names it.
+	MsgReadIndex MessageType = 11
+	// MsgReadIndexResp answers MsgReadIndex: what waits for Read may be served at Commit. Reject set: it may not, ask again.
+	MsgReadIndexResp MessageType = 12
+	// MsgWake asks the leader of a group that fell silent for a sign of life.
+	MsgWake MessageType = 13
+	// MsgRemoved tells the receiver that a committed configuration, that of entry Last, leaves it out.
+	MsgRemoved MessageType = 14
+	// LastMessageType is the highest type there is.
+	LastMessageType = MsgRemoved
 )
 
 // String gives the type's name as scripts print it.
 func (t MessageType) String() string {
 	names := [...]string{"", "PreVote", "PreVoteResp", "Vote", "VoteResp", "Append", "AppendResp", "Heartbeat", "HeartbeatResp",
-		"Image", "Transfer"}
+		"Image", "Transfer", "ReadIndex", "ReadIndexResp", "Wake", "Removed"}
 	if t == 0 || int(t) >= len(names) {
 		return fmt.Sprintf("message(%d)", uint8(t))
 	}
@@ -57,16 +70,24 @@ type Message struct {
 	// Hint, in a rejecting MsgAppendResp, is the last entry at or below Prev of which the receiver knows that the leader
 	// may have it: the leader goes back to it, or to its own last entry of a term no higher.
 	Hint EntryID
-	// Commit is the sender's commit index, never above what the message proves to match (MsgAppend, MsgHeartbeat).
+	// Commit is the sender's commit index, never above what the message proves to match (MsgAppend, MsgHeartbeat), or where a read
+	// may be served (MsgReadIndexResp).
 	Commit Index
-	// Round numbers a leader's heartbeat rounds within its term. A read joins only a round that starts after it arrived.
+	// Round numbers a leader's heartbeat rounds within its term. A read joins only a round that starts after it arrived. In MsgTransfer
+	// and what comes of it, a forced MsgVote, it is the round in which the leader gave up its lease.
 	Round uint64
 	// SentAt is the leader's clock when it sent the heartbeat, echoed by the answer. It means nothing to anyone else.
 	SentAt Monotonic
+	// Lease, in a MsgHeartbeat, asks the receiver to vote for nobody else for so long; in its answer, that is promised.
+	Lease time.Duration
+	// Read names a read round that a follower asked for (MsgReadIndex, MsgReadIndexResp).
+	Read ReadID
+	// Quiet, in a MsgHeartbeat, says that no more will follow until something happens; in its answer, that none is expected.
+	Quiet bool
 	// Reject says no.
 	Reject bool
 	// Force, in MsgPreVote and MsgVote, says that the leader itself asked for this election (transfer): contact with a
-	// leader is then no reason to refuse.
+	// leader is then no reason to refuse, nor is a promise of that Round or an earlier one.
 	Force bool
 	// Image describes an image (MsgImage arriving at a follower) or the leader's base (MsgImage leaving the leader of a
 	// group that is Config.LogOnly). Nobody changes what it points to.

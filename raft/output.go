@@ -29,6 +29,11 @@ type Output struct {
 	// TermStart is the leader's first entry of its term: once it is applied, so is every entry of earlier leaders. 0 unless
 	// Role is Leader.
 	TermStart Index
+	// Quiet: the group has fallen silent, see Config.QuietAfter. Whoever takes such an output of a follower while it holds the Leader's
+	// node for dead calls Unreachable at once.
+	Quiet bool
+	// Removed: a committed configuration leaves this node out, and no leader has been heard of since that was learned.
+	Removed bool
 	// Configuration is the one in force, with the entry that carries it, or, where that is not in the log any more, with an
 	// entry at or below the base. Changed says that it is not that of the previous output. Nobody changes its members.
 	Configuration        ConfigurationEntry
@@ -80,6 +85,9 @@ func (c *Core) Output() Output {
 	if c.stateChanged {
 		o.State = &HardState{Term: c.term, Vote: c.vote}
 	}
+	if o.State != nil || o.Truncate != 0 || len(o.Append) > 0 {
+		c.disk.owes(c.seq, c.now)
+	}
 	if o.Truncate != 0 || len(o.Append) > 0 {
 		c.unsynced = append(c.unsynced, syncPoint{seq: c.seq, last: c.log.last})
 	}
@@ -95,11 +103,13 @@ func (c *Core) Output() Output {
 }
 
 // prepare makes what is left until an output is taken, so that it is made once for everything that happened since the last:
-// a leader's appends and read rounds.
+// a leader's configurations, appends and read rounds, and what a follower asks its leader for.
 func (c *Core) prepare() {
 	if c.role != Leader {
+		c.forwardWaitingReads()
 		return
 	}
+	c.reconfigure()
 	c.startWaitingReads()
 	for _, p := range c.peers {
 		c.replicateTo(p)
@@ -127,6 +137,9 @@ func (c *Core) send(m Message) {
 // appendEntries appends to the log and to the output; configurations take effect at once.
 // REQUIRES: the entries follow the log's last one, and configs holds the decoded bodies of the KindConfig ones.
 func (c *Core) appendEntries(entries []Entry, configs []Configuration) {
+	if c.commit == c.log.last {
+		c.office.movedAt = c.now
+	}
 	for i := range entries {
 		e := &entries[i]
 		c.assert(e.ID.Index == c.log.last+1 && e.ID.Term >= c.log.lastTerm() && e.ID.Term <= c.term, "the log grows by its next entry, in ascending terms")

@@ -59,6 +59,10 @@ type peer struct {
 	seen     Index
 	movedAt  Monotonic
 	patience time.Duration
+	// leaseFrom is when the latest heartbeat left for which the peer promised its vote.
+	leaseFrom Monotonic
+	// steadySince is when the peer was last seen to be out of contact or behind.
+	steadySince Monotonic
 }
 
 // probe forgets what was sent to the peer, and looks for what it has from next on.

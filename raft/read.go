@@ -10,7 +10,7 @@ const (
 // reads are those that a leader has not answered yet.
 type reads struct {
 	// waiting joins the next round.
-	waiting []ReadID
+	waiting []pendingRead
 	// rounds are under way, oldest first.
 	rounds []readRound
 }
@@ -19,7 +19,13 @@ type reads struct {
 type readRound struct {
 	round uint64
 	index Index
-	ids   []ReadID
+	reads []pendingRead
+}
+
+// pendingRead is a read of this node's own, or a round that a follower asked for.
+type pendingRead struct {
+	id   ReadID
+	from NodeID
 }
 
 func (r *reads) idle() bool { return len(r.waiting) == 0 && len(r.rounds) == 0 }
@@ -27,7 +33,7 @@ func (r *reads) idle() bool { return len(r.waiting) == 0 && len(r.rounds) == 0 }
 func (r *reads) count() int {
 	n := len(r.waiting)
 	for _, round := range r.rounds {
-		n += len(round.ids)
+		n += len(round.reads)
 	}
 	return n
 }
@@ -44,7 +50,7 @@ func (c *Core) ReadIndex(id ReadID) error {
 	if c.reads.count() >= maxReads {
 		return ErrBusy
 	}
-	c.reads.waiting = append(c.reads.waiting, id)
+	c.reads.waiting = append(c.reads.waiting, pendingRead{id: id})
 	return nil
 }
 
@@ -60,7 +66,7 @@ func (c *Core) beginRound() {
 	c.round++
 	c.heartbeatDue = c.now.Add(c.cfg.HeartbeatInterval)
 	if r := &c.reads; len(r.waiting) > 0 && c.commit >= c.termStart {
-		r.rounds = append(r.rounds, readRound{round: c.round, index: c.commit, ids: r.waiting})
+		r.rounds = append(r.rounds, readRound{round: c.round, index: c.commit, reads: r.waiting})
 		r.waiting = nil
 	}
 	for _, p := range c.peers {
@@ -73,7 +79,7 @@ func (c *Core) beginRound() {
 func (c *Core) heartbeat(p *peer) {
 	commit := min(c.commit, p.match)
 	p.told = max(p.told, commit)
-	c.send(Message{Type: MsgHeartbeat, To: p.ID, Commit: commit, Round: c.round, SentAt: c.now})
+	c.send(Message{Type: MsgHeartbeat, To: p.ID, Commit: commit, Round: c.round, SentAt: c.now, Lease: c.cfg.LeaseDuration})
 }
 
 // confirmReads serves the reads of every round that a quorum has answered. An answer to a later round is one to the earlier
@@ -86,8 +92,12 @@ func (c *Core) confirmReads() {
 	confirmed := c.reached(c.round, func(p *peer) uint64 { return p.round })
 	n := 0
 	for n < len(r.rounds) && r.rounds[n].round <= confirmed {
-		for _, id := range r.rounds[n].ids {
-			c.out.Reads = append(c.out.Reads, Read{ID: id, Index: r.rounds[n].index})
+		for _, read := range r.rounds[n].reads {
+			if read.from == None {
+				c.out.Reads = append(c.out.Reads, Read{ID: read.id, Index: r.rounds[n].index})
+				continue
+			}
+			c.send(Message{Type: MsgReadIndexResp, To: read.from, Read: read.id, Commit: r.rounds[n].index})
 		}
 		n++
 	}
@@ -98,9 +108,14 @@ func (c *Core) confirmReads() {
 
 // failReads gives up every read: who was leader can't say any more what is the latest.
 func (c *Core) failReads() {
-	for _, round := range c.reads.rounds {
-		c.out.ReadsFailed = append(c.out.ReadsFailed, round.ids...)
+	for _, round := range append(c.reads.rounds, readRound{reads: c.reads.waiting}) {
+		for _, read := range round.reads {
+			if read.from == None {
+				c.out.ReadsFailed = append(c.out.ReadsFailed, read.id)
+				continue
+			}
+			c.send(Message{Type: MsgReadIndexResp, To: read.from, Read: read.id, Reject: true})
+		}
 	}
-	c.out.ReadsFailed = append(c.out.ReadsFailed, c.reads.waiting...)
 	c.reads = reads{}
 }

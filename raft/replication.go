@@ -3,7 +3,7 @@ package raft
 import "slices"
 
 // Propose appends a batch to the leader's log and assigns the entries' IDs in place; everything else in them is the caller's to
-// set: Kind, Size, and Body, which goes out again in Output.Append. Configurations go through ProposeConfiguration. The batch is
+// set: Kind, Size, and Body, which goes out again in Output.Append. Configurations go through ChangeMembers. The batch is
 // copied, bodies apart. It fails, having done nothing, with a *NotLeaderError (which names the target while leadership is being
 // transferred), or with ErrBusy when MaxUncommittedBytes would be exceeded by an estimate; a batch is always accepted when
 // nothing is uncommitted.
@@ -145,6 +145,9 @@ func (c *Core) heartbeatAnswered(p *peer, m *Message) error {
 	if m.Round > p.round {
 		p.round = m.Round
 		c.confirmReads()
+	}
+	if m.Lease > 0 {
+		c.promised(p, m)
 	}
 	if m.Last.Index != p.seen {
 		p.seen, p.movedAt = m.Last.Index, c.now

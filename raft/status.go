@@ -21,10 +21,17 @@ type Status struct {
 	Transfer NodeID
 	// Installing is the base of the image being installed; zero when none is.
 	Installing EntryID
-	// Reads is the number of reads that wait for a round.
+	// Reads is the number of reads that wait for a round, here or at the leader.
 	Reads int
 	// StepDown says why this replica last gave up leadership; empty if it never did.
 	StepDown string
+	// Stalled: the replica's disk does not keep up, as it was told by DiskStalled or saw for itself.
+	Stalled bool
+	// Quiet and Removed are as in Output.
+	Quiet, Removed bool
+	// LeaseUntil is until when, by the clock of Tick, LeaseRead serves reads if no further heartbeat is answered; long past without
+	// a lease.
+	LeaseUntil Monotonic
 	// Peers has what a leader knows of each other member, sorted by id; nil unless Role is Leader.
 	Peers []PeerStatus
 }
@@ -47,7 +54,7 @@ func (c *Core) Status() Status {
 	s := Status{
 		ID: c.cfg.ID, Role: c.publicRole(), Leader: c.leader, State: HardState{Term: c.term, Vote: c.vote},
 		Base: c.log.base, Last: c.log.lastID(), Synced: c.synced, Commit: c.commit, Applied: c.applied,
-		Uncommitted: c.uncommitted(), Configuration: *c.inForce(), Transfer: c.transferee.to, Reads: c.reads.count(), StepDown: c.stepDown,
+		Uncommitted: c.uncommitted(), Configuration: *c.inForce(), Transfer: c.transferee.to, Reads: c.reads.count() + c.forwards.count(), StepDown: c.stepDown, Stalled: c.stalled(), LeaseUntil: c.leaseUntil(),
 	}
 	s.Configuration.Configuration = s.Configuration.Configuration.Clone()
 	if c.installing != nil {

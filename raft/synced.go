@@ -13,6 +13,7 @@ type syncPoint struct {
 // It panics for an output that was never given out.
 func (c *Core) Synced(seq uint64) {
 	c.assert(seq <= c.seq, "Synced names an output that was given out")
+	c.disk.paid(seq, c.now)
 	n := 0
 	for n < len(c.unsynced) && c.unsynced[n].seq <= seq {
 		c.synced = max(c.synced, c.unsynced[n].last)
@@ -53,7 +54,8 @@ func (c *Core) checkInvariants() {
 	c.assert(c.commit >= c.said.commit && c.term >= c.said.term, "law 6: commit and term never go back")
 	c.assert(c.log.lastTerm() <= c.term, "the term is at least the last entry's")
 	c.assert(c.role != Leader || c.leader == c.cfg.ID, "law 1: a leader knows no other")
-	c.assert(c.role == Leader || c.reads.idle(), "reads wait at a leader only")
+	c.assert(c.role == Leader || c.reads.idle(), "law 8: reads wait at a leader only")
+	c.assert(c.forwards.idle() || c.role == Follower && c.leader != None, "law 8: forwarded reads wait for the leader of the term only")
 }
 
 func (c *Core) broken(invariant string) {

@@ -4,6 +4,8 @@ package raft
 type transferee struct {
 	to       NodeID
 	deadline Monotonic
+	// preferred: the leader chose the target for its priority.
+	preferred bool
 }
 
 // Transfer begins to hand leadership to a voter: once it has every entry it is told to start an election (Raft thesis §3.10).
@@ -22,16 +24,21 @@ func (c *Core) Transfer(to NodeID) error {
 	if p == nil || !p.Voter {
 		return ErrNotVoter
 	}
-	c.transferee = transferee{to: to, deadline: c.now.Add(c.cfg.ElectionTimeout)}
-	c.handOverTo(p)
+	c.beginTransfer(p)
 	return nil
+}
+
+func (c *Core) beginTransfer(p *peer) {
+	c.transferee = transferee{to: p.ID, deadline: c.now.Add(c.cfg.ElectionTimeout)}
+	c.handOverTo(p)
 }
 
 // handOverTo tells the target of a transfer to start an election, once it has every entry. It is told again with each answer that
 // it gives, as a message can be lost.
 func (c *Core) handOverTo(p *peer) {
 	if c.role == Leader && c.transferee.to == p.ID && p.match == c.log.last {
-		c.send(Message{Type: MsgTransfer, To: p.ID})
+		c.dropLease()
+		c.send(Message{Type: MsgTransfer, To: p.ID, Round: c.round})
 	}
 }
 
@@ -49,7 +56,7 @@ func (c *Core) Resign(reason string) error {
 // handOver steps down in favour of the best voter.
 func (c *Core) handOver(why string) {
 	if heir := c.heir(); heir != nil {
-		c.send(Message{Type: MsgTransfer, To: heir.ID})
+		c.send(Message{Type: MsgTransfer, To: heir.ID, Round: c.round})
 	}
 	c.becomeFollower(c.term, None, why)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ledgerkv/ledgerkv/raft"
 )
@@ -18,7 +19,10 @@ const (
 	messageReject = 1 << 0
 	messageForce  = 1 << 1
 	messageImage  = 1 << 2
-	messageFlags  = messageReject | messageForce | messageImage
+	messageQuiet  = 1 << 3
+	messageLease  = 1 << 4
+	messageRead   = 1 << 5
+	messageFlags  = messageReject | messageForce | messageImage | messageQuiet | messageLease | messageRead
 )
 
 // ErrMessage: a frame of messages is not understood. Its message says what is wrong and where. The connection that brought
@@ -30,14 +34,10 @@ var ErrMessage = errors.New("transport: bad message frame")
 // of the messages before it. From and To are not encoded: the connection knows them.
 func AppendMessage(dst []byte, g raft.GroupID, m *raft.Message, recordBytes uint32) []byte {
 	var flags byte
-	if m.Reject {
-		flags |= messageReject
-	}
-	if m.Force {
-		flags |= messageForce
-	}
-	if m.Image != nil {
-		flags |= messageImage
+	for i, set := range [...]bool{m.Reject, m.Force, m.Image != nil, m.Quiet, m.Lease != 0, m.Read != raft.ReadID{}} {
+		if set {
+			flags |= 1 << i
+		}
 	}
 	dst = append(dst, byte(m.Type), flags, 0, 0)
 	dst = binary.LittleEndian.AppendUint32(dst, recordBytes)
@@ -47,6 +47,13 @@ func AppendMessage(dst []byte, g raft.GroupID, m *raft.Message, recordBytes uint
 		uint64(m.Hint.Index), uint64(m.Hint.Term), uint64(m.Commit), m.Round, uint64(m.SentAt),
 	} {
 		dst = binary.LittleEndian.AppendUint64(dst, v)
+	}
+	if m.Lease != 0 {
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(m.Lease))
+	}
+	if m.Read != (raft.ReadID{}) {
+		dst = binary.LittleEndian.AppendUint64(dst, m.Read.Boot)
+		dst = binary.LittleEndian.AppendUint64(dst, m.Read.Counter)
 	}
 	if m.Image != nil {
 		dst = appendImage(dst, &m.Image.Base)
@@ -110,10 +117,13 @@ func (r *MessageReader) Next() bool {
 	if !ok {
 		return false
 	}
-	used := messageBytes
+	used, ok := r.optional(b)
+	if !ok {
+		return false
+	}
 	r.message.Image = nil
 	if imageFollows {
-		image, n, err := decodeImage(b[messageBytes:])
+		image, n, err := decodeImage(b[used:])
 		if err != nil {
 			return r.fail("%w", err)
 		}
@@ -133,13 +143,13 @@ func (r *MessageReader) fixed(b []byte) (recordBytes uint32, imageFollows, ok bo
 	m := &r.message
 	m.Type = raft.MessageType(b[0])
 	flags := b[1]
-	if m.Type < raft.MsgPreVote || m.Type > raft.MsgTransfer {
-		return 0, false, r.fail("expected a message type from %d to %d, found %d", raft.MsgPreVote, raft.MsgTransfer, b[0])
+	if m.Type < raft.MsgPreVote || m.Type > raft.LastMessageType {
+		return 0, false, r.fail("expected a message type from %d to %d, found %d", raft.MsgPreVote, raft.LastMessageType, b[0])
 	}
 	if flags&^messageFlags != 0 || b[2] != 0 || b[3] != 0 {
 		return 0, false, r.fail("expected flags of %#x and two zeros, found %#x, %#x, %#x", messageFlags, flags, b[2], b[3])
 	}
-	m.Reject, m.Force = flags&messageReject != 0, flags&messageForce != 0
+	m.Reject, m.Force, m.Quiet = flags&messageReject != 0, flags&messageForce != 0, flags&messageQuiet != 0
 	if imageFollows = flags&messageImage != 0; imageFollows && m.Type != raft.MsgImage {
 		return 0, false, r.fail("expected an image with %s only, found one with %s", raft.MsgImage, m.Type)
 	}
@@ -159,6 +169,38 @@ func (r *MessageReader) fixed(b []byte) (recordBytes uint32, imageFollows, ok bo
 	m.Round = word(9)
 	m.SentAt = raft.Monotonic(word(10))
 	return recordBytes, imageFollows, true
+}
+
+// optional decodes the lease and the read round, where there are any, and tells where they end. A zero has no place on the wire:
+// every message has one encoding.
+func (r *MessageReader) optional(b []byte) (used int, ok bool) {
+	m, flags := &r.message, b[1]
+	used, m.Lease, m.Read = messageBytes, 0, raft.ReadID{}
+	take := func() uint64 {
+		v := binary.LittleEndian.Uint64(b[used:])
+		used += 8
+		return v
+	}
+	need := messageBytes
+	if flags&messageLease != 0 {
+		need += 8
+	}
+	if flags&messageRead != 0 {
+		need += 16
+	}
+	if len(b) < need {
+		return 0, r.fail("expected a message of at least %d bytes, found %d", need, len(b))
+	}
+	if flags&messageLease != 0 {
+		m.Lease = time.Duration(take())
+	}
+	if flags&messageRead != 0 {
+		m.Read = raft.ReadID{Boot: take(), Counter: take()}
+	}
+	if m.Lease == 0 && flags&messageLease != 0 || m.Read == (raft.ReadID{}) && flags&messageRead != 0 {
+		return 0, r.fail("expected a lease or a read round other than 0 where flags %#x announce one", flags)
+	}
+	return used, true
 }
 
 // decodeImage reads an image's description and tells how long it is.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,7 +26,8 @@ func sampleMessages() []wireMessage {
 		ID: id(77), Position: 1 << 40, Checksum: 0xdeadbeef, Format: 3, LogTime: -5,
 		Configuration: raft.Configuration{Joint: true, Members: []raft.Member{
 			{ID: "a", Address: "127.0.0.1:1", Voter: true, Priority: 9},
-			{ID: "b", WasVoter: true},
+			{ID: "b", WasVoter: true, Leaves: true},
+			{ID: "c", Promote: true, Replaces: "a"},
 		}},
 	}}
 	samples := []wireMessage{
@@ -38,8 +40,11 @@ func sampleMessages() []wireMessage {
 		{4, raft.Message{Type: raft.MsgImage, Term: 2, Image: image}, nil},
 		{4, raft.Message{Type: raft.MsgImage, Term: 2, Image: &raft.ImageMeta{}}, nil},
 		{5, raft.Message{Type: raft.MsgAppend, Prev: id(1), Last: id(9)}, []byte("eight ..")},
+		{6, raft.Message{Type: raft.MsgHeartbeat, Lease: time.Second, Quiet: true}, nil},
+		{6, raft.Message{Type: raft.MsgReadIndex, Lease: -1, Read: raft.ReadID{Boot: math.MaxUint64, Counter: 1}}, nil},
+		{6, raft.Message{Type: raft.MsgImage, Read: raft.ReadID{Counter: 2}, Image: image}, nil},
 	}
-	for typ := raft.MsgPreVote; typ <= raft.MsgTransfer; typ++ {
+	for typ := raft.MsgPreVote; typ <= raft.LastMessageType; typ++ {
 		samples = append(samples, wireMessage{7, raft.Message{Type: typ, Term: raft.Term(typ), Round: uint64(typ), SentAt: 12}, nil})
 	}
 	for i := range samples {
@@ -94,6 +99,12 @@ func TestMessageBytes(t *testing.T) {
 		want = append(want, v+1, 0, 0, 0, 0, 0, 0, 0)
 	}
 	require.Equal(t, want, transport.AppendMessage(nil, 1, &m, 16))
+	m.Lease, m.Read, m.Quiet = 12, raft.ReadID{Boot: 13, Counter: 14}, true
+	want[1] = 1 + 2 + 8 + 16 + 32
+	for v := range byte(3) {
+		want = append(want, v+12, 0, 0, 0, 0, 0, 0, 0)
+	}
+	require.Equal(t, want, transport.AppendMessage(nil, 1, &m, 16))
 }
 
 func TestRecordsCannotBeGrownIntoTheNext(t *testing.T) {
@@ -111,6 +122,7 @@ func TestRecordsCannotBeGrownIntoTheNext(t *testing.T) {
 func TestBadMessages(t *testing.T) {
 	good := raft.Message{Type: raft.MsgAppend}
 	withImage := raft.Message{Type: raft.MsgImage, Image: &raft.ImageMeta{}}
+	withLease := raft.Message{Type: raft.MsgHeartbeat, Lease: 5}
 	cases := []struct {
 		name   string
 		m      *raft.Message
@@ -119,8 +131,12 @@ func TestBadMessages(t *testing.T) {
 		text   string
 	}{
 		{"type 0", &good, func(b []byte) []byte { b[0] = 0; return b }, "", "message type"},
-		{"type of the future", &good, func(b []byte) []byte { b[0] = 11; return b }, "", "message type"},
-		{"unknown flag", &good, func(b []byte) []byte { b[1] = 8; return b }, "", "flags"},
+		{"type of the future", &good, func(b []byte) []byte { b[0] = byte(raft.LastMessageType) + 1; return b }, "", "message type"},
+		{"unknown flag", &good, func(b []byte) []byte { b[1] = 64; return b }, "", "flags"},
+		{"lease cut off", &withLease, func(b []byte) []byte { return b[:100] }, "", "at least 104 bytes, found 100"},
+		{"read round cut off", &withLease, func(b []byte) []byte { b[1] |= 32; return b }, "", "at least 120 bytes, found 104"},
+		{"no lease", &withLease, func(b []byte) []byte { clear(b[96:]); return b }, "", "other than 0"},
+		{"no read round", &withLease, func(b []byte) []byte { b[1] |= 32; return append(b, make([]byte, 16)...) }, "", "other than 0"},
 		{"reserved byte", &good, func(b []byte) []byte { b[3] = 1; return b }, "", "flags"},
 		{"no group", &good, func(b []byte) []byte { clear(b[8:16]); return b }, "", "group"},
 		{"cut off", &good, func(b []byte) []byte { return b[:95] }, "", "a message of 96 bytes, found 95"},

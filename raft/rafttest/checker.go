@@ -48,6 +48,9 @@ func (k *checker) took(r *replica, o *raft.Output, all []*replica) error {
 	if err := k.commits(r, &before, o, all); err != nil {
 		return err
 	}
+	if err := adjacent(r, o); err != nil {
+		return err
+	}
 	if o.Role == raft.Leader {
 		if err := k.leads(r, o); err != nil {
 			return err

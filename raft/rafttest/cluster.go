@@ -180,15 +180,24 @@ func (c *cluster) restart(r *replica) error {
 	return r.run()
 }
 
-// read asks a replica for a linearizable read.
-func (c *cluster) read(r *replica) (raft.ReadID, error) {
+// read asks a replica for a linearizable read, by ReadIndex or by ForwardRead.
+func (c *cluster) read(r *replica, ask func(Core, raft.ReadID) error) (raft.ReadID, error) {
 	r.reads++
 	id := raft.ReadID{Boot: r.boot<<8 | uint64(slices.Index(c.replicas, r)), Counter: uint64(r.reads)}
-	err := r.core.ReadIndex(id)
+	err := ask(r.core, id)
 	if err == nil {
 		c.check.asked[id] = c.check.highest()
 	}
 	return id, err
+}
+
+// leaseRead asks a replica for a read without a round, by its own clock, and checks what it gets.
+func (c *cluster) leaseRead(r *replica, now raft.Monotonic) (raft.Index, bool, error) {
+	index, ok := r.core.LeaseRead(now)
+	if ok && index < c.check.highest() {
+		return index, ok, fmt.Errorf("law 8: %s may serve a read at %d by its lease, but %d is committed", r.id, index, c.check.highest())
+	}
+	return index, ok, nil
 }
 
 // describe prints a message as scripts show it.
@@ -216,8 +225,14 @@ func describe(m *raft.Message) string {
 		}
 	case raft.MsgHeartbeat:
 		fmt.Fprintf(&b, " round=%d commit=%d", m.Round, m.Commit)
+		b.WriteString(asks(m))
 	case raft.MsgHeartbeatResp:
 		fmt.Fprintf(&b, " round=%d last=%s", m.Round, m.Last)
+		b.WriteString(asks(m))
+	case raft.MsgReadIndex:
+		fmt.Fprintf(&b, " %d", m.Read.Counter)
+	case raft.MsgReadIndexResp:
+		fmt.Fprintf(&b, " %d at=%d", m.Read.Counter, m.Commit)
 	case raft.MsgImage:
 		if m.Image != nil {
 			fmt.Fprintf(&b, " base=%s", m.Image.Base.ID)
@@ -227,4 +242,15 @@ func describe(m *raft.Message) string {
 		b.WriteString(" rejected")
 	}
 	return b.String()
+}
+
+// asks prints what else a heartbeat asks for, or its answer promises.
+func asks(m *raft.Message) (text string) {
+	if m.Lease > 0 {
+		text = fmt.Sprintf(" lease=%s", m.Lease)
+	}
+	if m.Quiet {
+		text += " quiet"
+	}
+	return text
 }

@@ -96,6 +96,9 @@ func (s *story) status(r *replica) {
 	}
 	st := r.core.Status()
 	extra := ""
+	if st.Stalled {
+		extra += " stalled"
+	}
 	if st.Installing.Index != 0 {
 		extra += fmt.Sprintf(" installing=%s", st.Installing)
 	}
@@ -175,16 +178,10 @@ func (s *story) packets(a arguments, fn func(i int) error) error {
 // onOne has the commands for one replica.
 func (s *story) onOne() map[string]func(*replica, arguments) error {
 	return map[string]func(*replica, arguments) error{
-		"elect": s.elect, "take": s.takeOne, "sync": s.syncSome, "propose": s.propose, "configure": s.configure, "peers": s.peers,
+		"elect": s.elect, "take": s.takeOne, "sync": s.syncSome, "propose": s.propose, "change": s.change, "peers": s.peers,
 		"log": s.printLog, "compact": s.compactTo,
-		"read": func(r *replica, _ arguments) error {
-			id, err := s.read(r)
-			if s.refused(err) {
-				return nil
-			}
-			s.print("read %d", id.Counter)
-			return nil
-		},
+		"read":     func(r *replica, _ arguments) error { return s.readAt(r, Core.ReadIndex) },
+		"forward":  func(r *replica, _ arguments) error { return s.readAt(r, Core.ForwardRead) },
 		"transfer": func(r *replica, a arguments) error { s.refused(r.core.Transfer(a.node())); return nil },
 		"resign": func(r *replica, a arguments) error {
 			s.refused(r.core.Resign(strings.Join(a.plain, " ")))
@@ -201,9 +198,29 @@ func (s *story) onOne() map[string]func(*replica, arguments) error {
 			r.failInstall()
 			return nil
 		},
+		"lease":   s.lease,
+		"slow":    func(r *replica, a arguments) error { r.core.DiskStalled(!a.has("no")); return nil },
 		"stall":   func(r *replica, _ arguments) error { r.stalled = !r.stalled; return nil },
 		"install": func(r *replica, _ arguments) error { r.install(); return nil },
 	}
+}
+
+// lease prints what a lease read gives by the node's clock.
+func (s *story) lease(r *replica, _ arguments) error {
+	index, ok, err := s.leaseRead(r, r.clock)
+	if !ok {
+		s.print("no lease")
+		return err
+	}
+	s.print("may be served at %d", index)
+	return err
+}
+
+func (s *story) readAt(r *replica, ask func(Core, raft.ReadID) error) error {
+	if id, err := s.read(r, ask); !s.refused(err) {
+		s.print("read %d", id.Counter)
+	}
+	return nil
 }
 
 // kill crashes a process; the others see that their connections to it broke.
@@ -295,8 +312,45 @@ func (s *story) propose(r *replica, a arguments) error {
 	return nil
 }
 
-func (s *story) configure(r *replica, a arguments) error {
-	s.refused(r.core.ProposeConfiguration(membership(a.nodes("voters"), a.nodes("outgoing"), a.nodes("learners"))))
+// change asks for membership changes: KIND:NODE, with a third part where one is needed.
+func (s *story) change(r *replica, a arguments) error {
+	var changes []raft.MemberChange
+	for _, word := range a.plain {
+		parts := append(strings.Split(word, ":"), "", "")
+		m := raft.MemberChange{ID: raft.NodeID(parts[1])}
+		switch parts[0] {
+		case "learner":
+			m.Kind, m.Replaces = raft.AddLearner, raft.NodeID(parts[2])
+		case "auto":
+			m.Kind, m.Promote, m.Replaces = raft.AddLearner, true, raft.NodeID(parts[2])
+		case "voter":
+			m.Kind, m.Address = raft.AddVoter, parts[2]
+		case "remove":
+			m.Kind = raft.RemoveMember
+		case "promote":
+			m.Kind = raft.PromoteMember
+		case "demote":
+			m.Kind = raft.DemoteMember
+		case "address":
+			m.Kind, m.Address = raft.SetAddress, parts[2]
+		case "priority":
+			p, err := strconv.ParseUint(parts[2], 10, 16)
+			if err != nil {
+				return err
+			}
+			m.Kind, m.Priority = raft.SetPriority, uint16(p)
+		}
+		changes = append(changes, m)
+	}
+	var seen *raft.EntryID
+	if a.named["seen"] != "" {
+		seen = new(raft.EntryID)
+		if _, err := fmt.Sscanf(a.named["seen"], "%d(t%d)", &seen.Index, &seen.Term); err != nil {
+			return err
+		}
+	}
+	_, err := r.core.ChangeMembers(changes, seen)
+	s.refused(err)
 	return nil
 }
 

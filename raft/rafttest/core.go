@@ -15,14 +15,19 @@ type Core interface {
 	Step(m raft.Message, entries []raft.Entry) error
 	// Propose appends entries to the leader's log.
 	Propose(batch []raft.Entry) error
-	// ProposeConfiguration appends a configuration.
-	ProposeConfiguration(to raft.Configuration) error
-	// ReadIndex asks for an index at which a read may be served.
+	// ChangeMembers asks the leader for another membership.
+	ChangeMembers(changes []raft.MemberChange, seen *raft.EntryID) (raft.EntryID, error)
+	// ReadIndex asks a leader for an index at which a read may be served, ForwardRead any member.
 	ReadIndex(id raft.ReadID) error
+	ForwardRead(id raft.ReadID) error
+	// LeaseRead gives an index at which a read may be served now, if the lease allows that.
+	LeaseRead(now raft.Monotonic) (raft.Index, bool)
 	// Transfer begins to hand leadership to a voter.
 	Transfer(to raft.NodeID) error
 	// Resign gives up leadership.
 	Resign(reason string) error
+	// DiskStalled says whether the replica's own disk is too slow for a leader's.
+	DiskStalled(stalled bool)
 	// Unreachable says that the connection to a peer broke.
 	Unreachable(id raft.NodeID)
 	// ImageSent says that an image has reached a peer, or that none will.
@@ -64,7 +69,7 @@ type Schedule struct {
 	Seed uint64
 	// Steps is the length of the run before everything is mended.
 	Steps int
-	// Static: the membership does not change, and logs are not compacted, so that there are no images either.
+	// Static: the membership does not change, logs are not compacted, so that there are no images either, and there are no leases.
 	Static bool
 	// Start makes a replica's core from its durable state; entries are those of its log, which the core must not change. It is
 	// called again after each crash. Default: raft.New.

@@ -40,7 +40,7 @@ func failover(t *testing.T, seed uint64, broken bool) time.Duration {
 	voters := []raft.NodeID{"n1", "n2", "n3"}
 	c, err := newCluster(membership(voters, nil, nil), raft.Config{Seed: seed})
 	require.NoError(t, err, "seed %d", seed)
-	s := &simulation{cluster: c}
+	s := &simulation{cluster: c, rates: make([]int, 3)}
 	leader := func() *replica {
 		for _, r := range s.replicas {
 			if r.core != nil && r.core.Status().Role == raft.Leader && r.commit >= r.core.Status().TermStart {

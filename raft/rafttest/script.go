@@ -12,6 +12,7 @@ import (
 // Commands, with D a duration, N a node and L a link N->N; nothing happens between two of them unless one says so:
 //
 //	cluster N... [leader=N] [learners=N,N] [spare=N,N] [priority=N:P] [append=BYTES] [inflight=BYTES] [messages=N] [uncommitted=BYTES] [logonly]
+//	                  [lease=D] [quiet=D]
 //	                  leader: elected already; spare: nodes that know of no membership
 //	elect N           let N's clock alone run until it asks for votes, then settle
 //	tick D [N...]     let clocks run in ticks of 10 ms; nothing is delivered
@@ -22,12 +23,14 @@ import (
 //	sync N [COUNT]    make the oldest outputs durable
 //	deliver [L] [TYPE] [COUNT], drop …, repeat …
 //	                  hand over, lose, or hand over and keep the messages under way that fit
-//	propose N [COUNT] [size=BYTES], read N, transfer N N, resign N REASON, unreachable N N
-//	configure N [voters=N,N] [outgoing=N,N] [learners=N,N]
+//	propose N [COUNT] [size=BYTES], read N, forward N, lease N, transfer N N, resign N REASON, unreachable N N
+//	change N [learner:N] [auto:N[:N]] [voter:N[:ADDRESS]] [remove:N] [promote:N] [demote:N] [address:N:ADDRESS] [priority:N:P] [seen=I(tT)]
+//	                  auto: a learner that is promoted by itself, then replacing the second node; seen: if that is still in force
 //	cut L|N, heal     lose everything on a link, or on all links of a node, from now on
 //	crash N, kill N, restart N, compact N INDEX, install N, fail N
 //	                  kill: the others see their connections to it break; install, fail: how the installation under way ends
 //	stall N           from now on, or no longer, settle leaves N's disk alone
+//	slow N [no]       tell N's core that its disk stalls, or does no longer
 //	status [N...], peers N, log N, network
 func Run(script string) (string, error) {
 	var out strings.Builder

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/raft"
@@ -11,13 +12,13 @@ import (
 
 // Stats counts what a simulation went through, so that a test can demand that it went through it.
 type Stats struct {
-	Elections, Commits, Crashes, Truncations, Installs, Reads, ReadsFailed, Configurations, Transfers, Partitions int
+	Elections, Commits, Crashes, Truncations, Installs, Reads, ReadsFailed, Configurations, Transfers, Partitions, Forwarded, Leases int
 }
 
 // Add sums two counts.
 func (s Stats) Add(o Stats) Stats {
 	return Stats{s.Elections + o.Elections, s.Commits + o.Commits, s.Crashes + o.Crashes, s.Truncations + o.Truncations, s.Installs + o.Installs,
-		s.Reads + o.Reads, s.ReadsFailed + o.ReadsFailed, s.Configurations + o.Configurations, s.Transfers + o.Transfers, s.Partitions + o.Partitions}
+		s.Reads + o.Reads, s.ReadsFailed + o.ReadsFailed, s.Configurations + o.Configurations, s.Transfers + o.Transfers, s.Partitions + o.Partitions, s.Forwarded + o.Forwarded, s.Leases + o.Leases}
 }
 
 // simulation is a cluster under a random schedule.
@@ -31,6 +32,15 @@ type simulation struct {
 	loss int
 	// reconfigure: the membership changes. static: neither does it, nor are logs compacted.
 	reconfigure, static bool
+	// stalls: disks stall for a while.
+	stalls bool
+	// time is what a perfect clock shows; rates is by how many thousandths each replica's clock runs faster.
+	time  raft.Monotonic
+	rates []int
+	// sluggish is a replica that seldom learns the time, if there is one of that number.
+	sluggish int
+	// rounds counts the rounds of heal.
+	rounds int
 }
 
 // Simulate runs three to five replicas for a number of steps under the schedule that the seed stands for, then heals everything
@@ -42,7 +52,7 @@ func Simulate(seed uint64, steps int) (stats Stats, err error) {
 // Run does what Simulate does, as the schedule has it.
 func (plan Schedule) Run() (stats Stats, err error) {
 	seed, rng := plan.Seed, rand.New(rand.NewPCG(plan.Seed, 0x1edbe11))
-	s := &simulation{rng: rng, loss: rng.IntN(8), reconfigure: rng.IntN(2) == 0 && !plan.Static, static: plan.Static}
+	s := &simulation{rng: rng, loss: rng.IntN(8), reconfigure: rng.IntN(2) == 0 && !plan.Static, static: plan.Static, stalls: rng.IntN(3) == 0, sluggish: -1}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
@@ -52,7 +62,17 @@ func (plan Schedule) Run() (stats Stats, err error) {
 		}
 		stats = s.stats
 	}()
-	settings := raft.Config{Seed: seed, MaxAppendBytes: 100 << rng.IntN(6), MaxInflightMessages: 1 + rng.IntN(8), LogOnly: rng.IntN(2) == 0}
+	s.rates = make([]int, 5)
+	settings := raft.Config{Seed: seed, PreferenceDelay: 300 * time.Millisecond, MaxAppendBytes: 100 << rng.IntN(6), MaxInflightMessages: 1 + rng.IntN(8), LogOnly: rng.IntN(2) == 0}
+	spread := 500
+	if rng.IntN(2) == 0 && !plan.Static { // clocks keep within ClockDrift: a tenth
+		settings.ElectionTimeout = time.Duration(240+rng.IntN(260)) * time.Millisecond
+		settings.LeaseDuration, spread = settings.ElectionTimeout-time.Duration(rng.IntN(2)*rng.IntN(100))*time.Millisecond, 45
+		s.sluggish = rng.IntN(10)
+	}
+	for i := range s.rates {
+		s.rates[i] = rng.IntN(2*spread+1) - spread
+	}
 	if plan.Start == nil {
 		plan.Start = startOurs
 	}
@@ -93,8 +113,7 @@ func (s *simulation) step() error {
 	case n < 870:
 		return s.tickOne(s.any())
 	case n < 997:
-		s.client(s.any())
-		return nil
+		return s.client(s.any())
 	}
 	return s.fault()
 }
@@ -122,21 +141,32 @@ func (s *simulation) work(r *replica) error {
 		return nil
 	}
 	if r.core.HasOutput() {
+		before := s.check.highest()
 		o, err := s.take(r)
 		if err != nil {
 			return err
 		}
 		s.count(&o)
+		if s.check.highest() > before {
+			if err := s.leaseReads(); err != nil {
+				return err
+			}
+		}
 	}
 	if r.installable && s.rng.IntN(4) == 0 {
 		r.failInstall()
 	}
 	r.install()
+	if r.stalled {
+		return nil
+	}
 	return s.sync(r, s.rng.IntN(len(r.unsynced)+1))
 }
 
 func (s *simulation) count(o *raft.Output) {
-	s.stats.Reads += len(o.Reads)
+	if s.stats.Reads += len(o.Reads); o.Role != raft.Leader {
+		s.stats.Forwarded += len(o.Reads)
+	}
 	s.stats.ReadsFailed += len(o.ReadsFailed)
 	if o.Truncate != 0 {
 		s.stats.Truncations++
@@ -150,18 +180,43 @@ func (s *simulation) count(o *raft.Output) {
 	s.stats.Elections, s.stats.Commits = len(s.check.leaders), int(s.check.highest())
 }
 
+// tickOne lets some time pass and tells one replica; the others learn of it later.
 func (s *simulation) tickOne(r *replica) error {
-	r.clock = r.clock.Add(tick * time.Duration(1+s.rng.IntN(3)))
-	if r.core != nil {
+	s.time = s.time.Add(tick * time.Duration(1+s.rng.IntN(3)) / time.Duration(len(s.replicas)))
+	r.clock = s.clock(r)
+	if r.core != nil && (slices.Index(s.replicas, r) != s.sluggish || s.rng.IntN(8) == 0) {
 		r.core.Tick(r.clock)
 	}
 	return nil
 }
 
+// clock is what a replica's clock shows now.
+func (s *simulation) clock(r *replica) raft.Monotonic {
+	i := slices.Index(s.replicas, r)
+	return s.time + s.time*raft.Monotonic(s.rates[i])/1000
+}
+
+// leaseReads asks everybody for a read by lease: something has just been committed.
+func (s *simulation) leaseReads() error {
+	for _, r := range s.replicas {
+		if r.core == nil {
+			continue
+		}
+		_, ok, err := s.leaseRead(r, s.clock(r))
+		if err != nil {
+			return err
+		}
+		if ok {
+			s.stats.Leases++
+		}
+	}
+	return nil
+}
+
 // client asks for something; a refusal is an answer like any other.
-func (s *simulation) client(r *replica) {
+func (s *simulation) client(r *replica) error {
 	if r.core == nil {
-		return
+		return nil
 	}
 	switch n := s.rng.IntN(100); {
 	case n < 60:
@@ -170,7 +225,7 @@ func (s *simulation) client(r *replica) {
 		body = append(body, make([]byte, s.rng.IntN(100))...)
 		_ = r.core.Propose([]raft.Entry{{Kind: raft.KindData, Size: raft.RecordSize(len(body)), Body: body}})
 	case n < 90:
-		_, _ = s.read(r)
+		_, _ = s.read(r, [...]func(Core, raft.ReadID) error{Core.ReadIndex, Core.ForwardRead}[s.rng.IntN(2)])
 	case n < 92:
 		if r.core.Transfer(s.any().id) == nil {
 			s.stats.Transfers++
@@ -180,8 +235,9 @@ func (s *simulation) client(r *replica) {
 	case n < 96 && !s.static:
 		s.compact(r)
 	case s.reconfigure:
-		_ = r.core.ProposeConfiguration(s.change(r.core.Status().Configuration.Configuration))
+		_, _ = r.core.ChangeMembers(s.changes(), nil)
 	}
+	return nil
 }
 
 // compact trims a replica's log somewhere below what it has applied.
@@ -192,28 +248,32 @@ func (s *simulation) compact(r *replica) {
 	}
 }
 
-// change makes an adjacent configuration: into a joint one, out of it, or with one vote more or less.
-func (s *simulation) change(from raft.Configuration) raft.Configuration {
-	to := from.Clone()
-	to.Joint = !from.Joint && s.rng.IntN(2) == 0
-	flip := s.rng.IntN(len(to.Members))
-	for i := range to.Members {
-		m := &to.Members[i]
-		m.WasVoter = to.Joint && from.Members[i].Voter
-		if !from.Joint && (i == flip || to.Joint && s.rng.IntN(2) == 0) {
-			m.Voter = !m.Voter
+// changes makes one to three random wishes for the membership.
+func (s *simulation) changes() []raft.MemberChange {
+	changes := make([]raft.MemberChange, 1+s.rng.IntN(3))
+	for i := range changes {
+		m := &changes[i]
+		m.Kind, m.ID, m.Priority = raft.ChangeKind(1+s.rng.IntN(int(raft.SetPriority))), s.any().id, uint16(s.rng.IntN(3))
+		switch m.Kind {
+		case raft.AddLearner:
+			if m.Promote = s.rng.IntN(2) == 0; m.Promote && s.rng.IntN(2) == 0 {
+				m.Replaces = s.any().id
+			}
+		case raft.SetAddress:
+			m.Address = fmt.Sprint("host:", s.rng.IntN(100))
 		}
 	}
-	return to
+	return changes
 }
 
 // fault breaks something, or mends it.
 func (s *simulation) fault() error {
 	r := s.any()
-	switch n := s.rng.IntN(12); {
+	switch n := s.rng.IntN(14); {
 	case n < 4: // whoever is down comes back more often than somebody goes
 		for _, r := range s.replicas {
 			if r.core == nil {
+				r.clock = s.clock(r)
 				return s.restart(r)
 			}
 		}
@@ -232,9 +292,17 @@ func (s *simulation) fault() error {
 		}
 	case n < 11:
 		clear(s.cut)
-	default:
+	case n < 12:
 		if r.core != nil {
 			r.core.Unreachable(s.any().id)
+		}
+	case !s.stalls:
+		clear(s.cut)
+	case n < 13:
+		r.stalled = !r.stalled
+	default:
+		if r.core != nil {
+			r.core.DiskStalled(s.rng.IntN(2) == 0)
 		}
 	}
 	return nil
@@ -262,7 +330,11 @@ func (s *simulation) heal() error {
 	clear(s.cut)
 	s.loss = 0
 	for _, r := range s.replicas {
+		if r.stalled = false; r.core != nil {
+			r.core.DiskStalled(false)
+		}
 		if r.core == nil {
+			r.clock = s.clock(r)
 			if err := s.restart(r); err != nil {
 				return err
 			}
@@ -286,9 +358,10 @@ func (s *simulation) heal() error {
 
 // round lets one tick pass and everything arrive in order.
 func (s *simulation) round() error {
+	s.time = s.time.Add(tick)
+	s.rounds++
 	for _, r := range s.replicas {
-		r.clock = r.clock.Add(tick)
-		if r.core != nil {
+		if r.clock = s.clock(r); r.core != nil {
 			r.core.Tick(r.clock)
 		}
 	}
@@ -317,7 +390,7 @@ func (s *simulation) round() error {
 // proposeToLeader sees to it that there is an entry of the present term.
 func (s *simulation) proposeToLeader() {
 	for _, r := range s.replicas {
-		if st := r.core.Status(); st.Role == raft.Leader && st.Uncommitted == 0 && r.clock%raft.Monotonic(time.Second) == 0 {
+		if st := r.core.Status(); st.Role == raft.Leader && st.Uncommitted == 0 && s.rounds%100 == 0 {
 			_ = r.core.Propose([]raft.Entry{{Kind: raft.KindData, Size: raft.RecordSize(0)}})
 		}
 	}
@@ -327,13 +400,13 @@ func (s *simulation) proposeToLeader() {
 func (s *simulation) converged() bool {
 	for _, leader := range s.replicas {
 		st := leader.core.Status()
-		if st.Role != raft.Leader || st.Uncommitted != 0 || st.Commit < st.TermStart {
+		if st.Role != raft.Leader || st.Reads != 0 || st.Uncommitted != 0 || st.Commit < st.TermStart {
 			continue
 		}
 		all := true
 		for _, r := range s.replicas {
 			_, member := st.Configuration.Configuration.Member(r.id)
-			all = all && (!member || r.machine == leader.machine && r.machine.index == st.Last.Index)
+			all = all && (!member || r.core.Status().Reads == 0 && r.machine == leader.machine && r.machine.index == st.Last.Index)
 		}
 		if all {
 			return true

@@ -170,6 +170,13 @@ func readSettings(args arguments) (raft.Config, error) {
 		return settings, err
 	}
 	settings.MaxInflightMessages = int(messages)
+	for key, d := range map[string]*time.Duration{"lease": &settings.LeaseDuration, "quiet": &settings.QuietAfter} {
+		if args.named[key] != "" {
+			if *d, err = time.ParseDuration(args.named[key]); err != nil {
+				return settings, err
+			}
+		}
+	}
 	var errs [3]error
 	settings.MaxAppendBytes, errs[0] = args.number("append", 0)
 	settings.MaxInflightBytes, errs[1] = args.number("inflight", 0)
