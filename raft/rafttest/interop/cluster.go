@@ -24,13 +24,13 @@ type Counts struct {
 	// Inherited are entries appended by a leader of the other kind and committed by a leader of this one; Followed are entries that a
 	// member of this kind took from a leader of the other kind and learned to be committed.
 	Inherited, Followed int
-	// Reads were confirmed by a leader of this kind.
-	Reads int
+	// Reads were confirmed to a member of this kind, Forwarded of them by a leader other than itself.
+	Reads, Forwarded int
 }
 
 func (c *Counts) add(o Counts) {
-	c.Members, c.Led, c.Inherited, c.Followed, c.Reads =
-		c.Members+o.Members, c.Led+o.Led, c.Inherited+o.Inherited, c.Followed+o.Followed, c.Reads+o.Reads
+	c.Members, c.Led, c.Inherited, c.Followed, c.Reads, c.Forwarded =
+		c.Members+o.Members, c.Led+o.Led, c.Inherited+o.Inherited, c.Followed+o.Followed, c.Reads+o.Reads, c.Forwarded+o.Forwarded
 }
 
 // Result is what a run went through. Digest is a hash of all outputs: equal seeds give equal digests.

@@ -12,6 +12,9 @@
 // Logs are not compacted, so no images are sent: a MsgSnap carries the state itself and a MsgImage only names it, and that is the
 // business of two transports, not of two cores.
 //
+// Leases are off, as theirs are not promised by followers in so many words, and so are quiet groups. Hand-over to preferred voters and from stalled disks
+// is on: it is the business of our leaders alone.
+//
 // # How an etcd/raft node becomes a rafttest.Core
 //
 // It runs with asynchronous storage writes. What one MsgStorageAppend orders becomes an output's State, Truncate and Append; its responses to
@@ -57,6 +60,10 @@
 // HeartbeatResp is MsgHeartbeatResp. Ours tells the follower's last entry, from which the leader sees that an append was lost; the translation
 // reads it from the log of their node. Theirs needs no such thing: any answer makes its leader send again. Our refusal, the answer to a heartbeat of an old
 // term, has no round, so to theirs it confirms no read.
+//
+// ReadIndex and ReadIndexResp, a follower's reads, are MsgReadIndex and MsgReadIndexResp; the read's name is their request context. Theirs has
+// no term in the request, so it gets its sender's. Who is no leader refuses in ours; theirs would send the request on under the name of
+// who asked, and knows no refusal: both are lost here, and whoever asked asks again or gives up.
 //
 // Transfer is MsgTimeoutNow; both start an election without a pre-vote.
 //

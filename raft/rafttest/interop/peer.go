@@ -2,7 +2,6 @@ package interop
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +17,7 @@ import (
 // peer is an etcd/raft node that answers like a Core of ours. It uses asynchronous storage writes: what must wait for durability comes as
 // the responses of a storage append, which is our SendSynced and Synced.
 type peer struct {
-	// Core is nil. It stands for the methods that a static schedule does not call: images and configurations.
+	// Core is nil. It stands for the methods that a static schedule does not call: images and changes of members.
 	rafttest.Core
 
 	names  names
@@ -93,8 +92,14 @@ func (p *peer) Tick(now ours.Monotonic) {
 	}
 }
 
-// Step takes a message of either kind of peer.
+// Step takes a message of either kind of peer. What theirs has no use for is lost, as messages are.
 func (p *peer) Step(m ours.Message, entries []ours.Entry) error {
+	switch {
+	case m.Type == ours.MsgReadIndex && p.standing().role != ours.Leader: // they would send it on, under the name of who asked
+		return nil
+	case m.Type == ours.MsgReadIndexResp && m.Reject: // they know no refusal
+		return nil
+	}
 	t, err := p.names.toTheirs(&m, entries)
 	if err != nil {
 		return err
@@ -117,16 +122,29 @@ func (p *peer) Propose(batch []ours.Entry) error {
 	return err
 }
 
-// ReadIndex is for leaders, as ours is; theirs would send it on.
+// ReadIndex is for leaders, as ours is.
 func (p *peer) ReadIndex(id ours.ReadID) error {
 	if err := p.mustLead(); err != nil {
 		return err
 	}
-	b := binary.LittleEndian.AppendUint64(nil, id.Boot)
-	p.node.ReadIndex(binary.LittleEndian.AppendUint64(b, id.Counter))
+	return p.ForwardRead(id)
+}
+
+// ForwardRead is for any member that knows a leader.
+func (p *peer) ForwardRead(id ours.ReadID) error {
+	if p.standing().leader == ours.None {
+		return &ours.NotLeaderError{}
+	}
+	p.node.ReadIndex(readContext(id))
 	p.absorb()
 	return nil
 }
+
+// LeaseRead is not in their protocol in a form that ours would trust: their leases are not asked for and not promised.
+func (p *peer) LeaseRead(ours.Monotonic) (ours.Index, bool) { return 0, false }
+
+// DiskStalled has nobody to tell: their leaders don't look at their disks.
+func (p *peer) DiskStalled(bool) {}
 
 // Transfer begins to hand leadership over.
 func (p *peer) Transfer(to ours.NodeID) error {
@@ -208,8 +226,7 @@ func (p *peer) absorb() {
 			}
 		}
 		for _, r := range rd.ReadStates {
-			id := ours.ReadID{Boot: binary.LittleEndian.Uint64(r.RequestCtx), Counter: binary.LittleEndian.Uint64(r.RequestCtx[8:])}
-			p.out.Reads = append(p.out.Reads, ours.Read{ID: id, Index: ours.Index(r.Index)})
+			p.out.Reads = append(p.out.Reads, ours.Read{ID: readOf(r.RequestCtx), Index: ours.Index(r.Index)})
 		}
 		for _, m := range rd.Messages {
 			p.dispatch(m)
@@ -262,6 +279,9 @@ func (p *peer) translate(m *etcd.Message) ours.Message {
 	t, err := p.names.toOurs(m, p.log)
 	if err != nil {
 		panic(err)
+	}
+	if t.Type == ours.MsgReadIndex {
+		t.Term = p.standing().term
 	}
 	return t
 }

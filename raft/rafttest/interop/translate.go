@@ -71,6 +71,10 @@ func (n names) toTheirs(m *raft.Message, entries []raft.Entry) (*etcd.Message, e
 		}
 	case raft.MsgTransfer:
 		t.Type = etcd.MsgTimeoutNow.Enum()
+	case raft.MsgReadIndex:
+		t.Type, t.Entries = etcd.MsgReadIndex.Enum(), []*etcd.Entry{{Data: readContext(m.Read)}}
+	case raft.MsgReadIndexResp:
+		t.Type, t.Index, t.Entries = etcd.MsgReadIndexResp.Enum(), new(uint64(m.Commit)), []*etcd.Entry{{Data: readContext(m.Read)}}
 	default:
 		return nil, fmt.Errorf("interop: a %s has no translation; static schedules send none", m.Type)
 	}
@@ -114,6 +118,10 @@ func (n names) toOurs(m *etcd.Message, log *log) (raft.Message, error) {
 		t.Round, t.SentAt = roundOf(m.GetContext())
 	case etcd.MsgTimeoutNow:
 		t.Type = raft.MsgTransfer
+	case etcd.MsgReadIndex:
+		t.Type, t.Read = raft.MsgReadIndex, readOf(m.GetEntries()[0].GetData())
+	case etcd.MsgReadIndexResp:
+		t.Type, t.Commit, t.Read = raft.MsgReadIndexResp, raft.Index(m.GetIndex()), readOf(m.GetEntries()[0].GetData())
 	default:
 		return t, fmt.Errorf("interop: a %s has no translation; static schedules send none", m.GetType())
 	}
@@ -138,6 +146,16 @@ func roundOf(context []byte) (round uint64, sentAt raft.Monotonic) {
 		sentAt = raft.Monotonic(binary.LittleEndian.Uint64(context[8:]))
 	}
 	return round, sentAt
+}
+
+// readContext is a read's name, as bytes that etcd/raft passes on as they are.
+func readContext(id raft.ReadID) []byte {
+	b := binary.LittleEndian.AppendUint64(nil, id.Boot)
+	return binary.LittleEndian.AppendUint64(b, id.Counter)
+}
+
+func readOf(context []byte) raft.ReadID {
+	return raft.ReadID{Boot: binary.LittleEndian.Uint64(context), Counter: binary.LittleEndian.Uint64(context[8:])}
 }
 
 func idOf(e *etcd.Entry) raft.EntryID {

@@ -52,7 +52,9 @@ func (w *watch) observe(id raft.NodeID, o *raft.Output, committed []raft.EntryID
 	fmt.Fprint(w.digest, id, o.Commit, o.Role, o.Leader, o.Term, o.Truncate, len(o.Append), o.Send, o.SendSynced, o.Reads, committed)
 	kind := w.kinds[id]
 	counts := &w.result.Kinds[kind]
-	counts.Reads += len(o.Reads)
+	if counts.Reads += len(o.Reads); o.Role != raft.Leader {
+		counts.Forwarded += len(o.Reads)
+	}
 	if _, known := w.led[o.Term]; !known && o.Role == raft.Leader {
 		w.led[o.Term] = kind
 		counts.Led++
