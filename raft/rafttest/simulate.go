@@ -30,8 +30,13 @@ type simulation struct {
 	proposed uint64
 	// loss is how many of a hundred messages are lost, and as many are repeated.
 	loss int
+	// members is the membership that it began with.
+	members raft.Configuration
 	// reconfigure: the membership changes. static: neither does it, nor are logs compacted.
 	reconfigure, static bool
+	// faults is how many of a thousand steps break or mend something, ticks how many let time pass: the more, the more elections for
+	// each message.
+	faults, ticks int
 	// stalls: disks stall for a while.
 	stalls bool
 	// time is what a perfect clock shows; rates is by how many thousandths each replica's clock runs faster.
@@ -52,7 +57,8 @@ func Simulate(seed uint64, steps int) (stats Stats, err error) {
 // Run does what Simulate does, as the schedule has it.
 func (plan Schedule) Run() (stats Stats, err error) {
 	seed, rng := plan.Seed, rand.New(rand.NewPCG(plan.Seed, 0x1edbe11))
-	s := &simulation{rng: rng, loss: rng.IntN(8), reconfigure: rng.IntN(2) == 0 && !plan.Static, static: plan.Static, stalls: rng.IntN(3) == 0, sluggish: -1}
+	s := &simulation{rng: rng, loss: rng.IntN(8), reconfigure: rng.IntN(2) == 0 && !plan.Static, static: plan.Static, stalls: rng.IntN(3) == 0, sluggish: -1,
+		faults: [...]int{3, 3, 10, 40}[rng.IntN(4)], ticks: [...]int{100, 100, 200}[rng.IntN(3)]}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
@@ -76,7 +82,8 @@ func (plan Schedule) Run() (stats Stats, err error) {
 	if plan.Start == nil {
 		plan.Start = startOurs
 	}
-	if s.cluster, err = newClusterOf(plan.Start, randomMembers(rng), settings); err != nil {
+	s.members = randomMembers(rng)
+	if s.cluster, err = newClusterOf(plan.Start, s.members, settings); err != nil {
 		return s.stats, err
 	}
 	s.observe = plan.Observe
@@ -98,21 +105,26 @@ func randomMembers(rng *rand.Rand) raft.Configuration {
 	return c
 }
 
-// step does one thing, and checks the log matching property now and then.
+// step does one thing, and checks now and then what holds between replicas.
 func (s *simulation) step() error {
 	if s.rng.IntN(400) == 0 {
 		if err := matching(s.replicas); err != nil {
 			return err
 		}
 	}
+	if !s.reconfigure && s.rng.IntN(20) == 0 {
+		if err := s.check.lasts(s.members, s.replicas); err != nil {
+			return err
+		}
+	}
 	switch n := s.rng.IntN(1000); {
 	case n < 450:
 		return s.deliver()
-	case n < 770:
+	case n < 750:
 		return s.work(s.any())
-	case n < 870:
+	case n < 750+s.ticks:
 		return s.tickOne(s.any())
-	case n < 997:
+	case n < 1000-s.faults:
 		return s.client(s.any())
 	}
 	return s.fault()
@@ -266,9 +278,21 @@ func (s *simulation) changes() []raft.MemberChange {
 	return changes
 }
 
+// victim is any replica, and one that leads more often than others.
+func (s *simulation) victim() *replica {
+	r := s.any()
+	for range len(s.replicas) {
+		if r.core != nil && s.check.last[r.id].Role == raft.Leader {
+			break
+		}
+		r = s.any()
+	}
+	return r
+}
+
 // fault breaks something, or mends it.
 func (s *simulation) fault() error {
-	r := s.any()
+	r := s.victim()
 	switch n := s.rng.IntN(14); {
 	case n < 4: // whoever is down comes back more often than somebody goes
 		for _, r := range s.replicas {

