@@ -70,6 +70,10 @@ func (plan Schedule) Run() (stats Stats, err error) {
 	}()
 	s.rates = make([]int, 5)
 	settings := raft.Config{Seed: seed, PreferenceDelay: 300 * time.Millisecond, MaxAppendBytes: 100 << rng.IntN(6), MaxInflightMessages: 1 + rng.IntN(8), LogOnly: rng.IntN(2) == 0}
+	if rng.IntN(4) == 0 { // entries go one by one and few of them, from one leader after the other: logs differ as much as they can
+		settings.MaxAppendBytes, settings.MaxInflightMessages = 100, 1
+		s.faults, s.ticks = 25, 200
+	}
 	spread := 500
 	if rng.IntN(2) == 0 && !plan.Static { // clocks keep within ClockDrift: a tenth
 		settings.ElectionTimeout = time.Duration(240+rng.IntN(260)) * time.Millisecond
