@@ -38,10 +38,15 @@ func (c *Core) advanceCommit() {
 	if held < c.termStart || held <= c.commit {
 		return
 	}
+	before := c.commit
 	c.setCommit(held)
+	if id := c.inForce().ID; id.Index > before && id.Index <= c.commit {
+		c.tellThoseRemoved()
+	}
 	c.office.movedAt, c.office.patience = c.now, c.cfg.CommitTimeout
 	if !c.self.Voter && !c.inForce().Configuration.Joint && c.inForce().ID.Index <= c.commit {
 		c.handOver("removed from the voters")
+		c.removed = c.self.ID == None
 	}
 }
 

@@ -187,24 +187,16 @@ func (c Configuration) String() string {
 	return strings.NewReplacer("[", "(", "]", ")").Replace(b.String())
 }
 
-// transition says whether to may follow from directly: any two quorums of adjacent configurations must intersect (law 7; Raft
+// follows says whether c may come directly after from: any two quorums of adjacent configurations must intersect (law 7; Raft
 // thesis §4.1, §4.3).
-func transition(from, to Configuration) error {
-	if err := to.Validate(); err != nil {
-		return err
-	}
-	old, incoming, outgoing := from.Voters(), to.Voters(), to.Outgoing()
+func (c Configuration) follows(from Configuration) bool {
 	switch {
-	case from.Joint && to.Joint:
-		return errors.New("raft: the configuration in force is joint; leave it before entering another")
-	case from.Joint && !slices.Equal(incoming, old):
-		return fmt.Errorf("raft: leaving a joint configuration must keep its incoming voters %v, not %v", old, incoming)
-	case to.Joint && !slices.Equal(outgoing, old):
-		return fmt.Errorf("raft: the outgoing half must be the voters in force %v, not %v", old, outgoing)
-	case !from.Joint && !to.Joint && differences(old, incoming) > 1:
-		return fmt.Errorf("raft: from voters %v to %v is more than one change; go through a joint configuration", old, incoming)
+	case from.Joint:
+		return !c.Joint && slices.Equal(c.Voters(), from.Voters())
+	case c.Joint:
+		return slices.Equal(c.Outgoing(), from.Voters())
 	}
-	return nil
+	return differences(from.Voters(), c.Voters()) <= 1
 }
 
 // differences counts the ids that are in one of two sorted lists only.

@@ -68,6 +68,9 @@ type Core struct {
 	rank int
 
 	promise promise
+	silence silence
+	// removed: a committed configuration leaves this node out, and no leader was heard of since.
+	removed bool
 
 	// The rest is the leader's: its first entry, when heartbeats are due, the latest round, reads, hand-over.
 	termStart    Index
@@ -179,9 +182,15 @@ func (c *Core) Step(m Message, entries []Entry) error {
 	if err := c.checkMessage(&m, entries); err != nil {
 		return err
 	}
+	if stirs(&m) {
+		c.stir()
+	}
 	switch {
 	case m.Type == MsgPreVote:
 		c.answerPreVote(&m)
+		return nil
+	case m.Type == MsgRemoved:
+		c.hearRemoved(&m)
 		return nil
 	case m.Type == MsgPreVoteResp && !m.Reject:
 		c.countPreVote(&m)
@@ -203,6 +212,7 @@ func (c *Core) Step(m Message, entries []Entry) error {
 		c.answerReadIndex(&m)
 	case MsgReadIndexResp:
 		c.roundAnswered(&m)
+	case MsgWake: // it has done so
 	default:
 		return c.hearLeader(&m, entries)
 	}
@@ -250,7 +260,7 @@ func (c *Core) answerOldTerm(m *Message) {
 		c.send(Message{Type: MsgHeartbeatResp, To: m.From, Reject: true})
 	case MsgReadIndex:
 		c.send(Message{Type: MsgReadIndexResp, To: m.From, Read: m.Read, Reject: true})
-	case MsgAppend, MsgImage, MsgTransfer:
+	case MsgAppend, MsgImage, MsgTransfer, MsgWake:
 		c.send(Message{Type: MsgAppendResp, To: m.From, Reject: true})
 	}
 }
@@ -273,7 +283,7 @@ func (c *Core) becomeFollower(term Term, leader NodeID, why string) {
 	}
 	c.leader, c.heard, c.heardAt, c.ownVote = leader, leader != None, c.now, noVote
 	if leader != None {
-		c.termLeader = leader
+		c.termLeader, c.removed = leader, false
 	}
 }
 

@@ -24,6 +24,7 @@ func (c *Core) hearLeader(m *Message, entries []Entry) error {
 			c.promise.give(m)
 			answer.Lease = m.Lease
 		}
+		answer.Quiet = c.followSilence(m)
 		c.send(answer)
 	case MsgImage:
 		return c.offerImage(m)

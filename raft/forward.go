@@ -43,6 +43,7 @@ func (c *Core) ForwardRead(id ReadID) error {
 	case c.forwards.count() >= maxReads:
 		return ErrBusy
 	}
+	c.stir()
 	c.forwards.waiting = append(c.forwards.waiting, id)
 	return nil
 }

@@ -18,6 +18,7 @@ func (c *Core) ImageSent(to NodeID, id EntryID, ok bool) {
 	if c.role != Leader || p == nil || p.state != Image {
 		return
 	}
+	c.stir()
 	if !ok {
 		p.probe(p.match+1, true)
 		return

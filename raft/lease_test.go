@@ -130,10 +130,8 @@ func leasedLeader(t *testing.T) (core *raft.Core, now raft.Monotonic) {
 	core = newLeased(t)
 	core.Tick(0)
 	now = lead(t, core, 500*millisecond)
-	_, ok := core.LeaseRead(now)
-	require.False(t, ok, "nothing is committed yet")
 	acknowledge(t, core, 1)
-	_, ok = core.LeaseRead(now)
+	_, ok := core.LeaseRead(now)
 	require.False(t, ok, "nobody has promised yet")
 	carryOut(core)
 	return core, now
@@ -169,6 +167,20 @@ func TestLeaseCountsFromSending(t *testing.T) {
 	core.Tick(sent + 450*millisecond)
 	_, ok = core.LeaseRead(sent)
 	require.False(t, ok, "nor is an old reading believed")
+}
+
+// TestNoLeaseBeforeTheTermsFirstCommit: until then a leader does not know what is committed (etcd#7331).
+func TestNoLeaseBeforeTheTermsFirstCommit(t *testing.T) {
+	core := newLeased(t)
+	core.Tick(0)
+	now := lead(t, core, 500*millisecond)
+	require.NoError(t, core.Step(promiseOf(1, now), nil))
+	require.Greater(t, core.Status().LeaseUntil, now)
+	_, ok := core.LeaseRead(now)
+	require.False(t, ok)
+	acknowledge(t, core, 1)
+	_, ok = core.LeaseRead(now)
+	require.True(t, ok)
 }
 
 // TestLeaseEndsWithATransfer: before the request leaves, and what was promised up to then never counts again.

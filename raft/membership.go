@@ -49,7 +49,7 @@ func (c *Core) mayReconfigure() error {
 
 // appendConfiguration puts a configuration into force.
 func (c *Core) appendConfiguration(to Configuration) EntryID {
-	c.assert(transition(c.inForce().Configuration, to) == nil, "law 7: quorums of adjacent configurations intersect")
+	c.assert(to.Validate() == nil && to.follows(c.inForce().Configuration), "law 7: quorums of adjacent configurations intersect")
 	body := AppendConfiguration(nil, to)
 	e := Entry{ID: EntryID{Index: c.log.last + 1, Term: c.term}, Kind: KindConfig, Size: RecordSize(len(body)), Body: body}
 	c.appendEntries([]Entry{e}, []Configuration{to})

@@ -47,10 +47,12 @@ type standing struct {
 	leader    NodeID
 	term      Term
 	termStart Index
+	quiet     bool
+	removed   bool
 }
 
 func (c *Core) standing() standing {
-	s := standing{commit: c.commit, role: c.publicRole(), leader: c.leader, term: c.term}
+	s := standing{commit: c.commit, role: c.publicRole(), leader: c.leader, term: c.term, quiet: c.silence.quiet, removed: c.removed}
 	if c.role == Leader {
 		s.termStart = c.termStart
 	}
@@ -96,6 +98,7 @@ func (c *Core) Output() Output {
 	}
 	c.said = c.standing()
 	o.Commit, o.Role, o.Leader, o.Term, o.TermStart = c.said.commit, c.said.role, c.said.leader, c.said.term, c.said.termStart
+	o.Quiet, o.Removed = c.said.quiet, c.said.removed
 	o.Configuration, o.ConfigurationChanged = *c.inForce(), c.configurationChanged
 	c.stateChanged, c.configurationChanged = false, false
 	c.handed = c.log.last
@@ -137,6 +140,7 @@ func (c *Core) send(m Message) {
 // appendEntries appends to the log and to the output; configurations take effect at once.
 // REQUIRES: the entries follow the log's last one, and configs holds the decoded bodies of the KindConfig ones.
 func (c *Core) appendEntries(entries []Entry, configs []Configuration) {
+	c.stir()
 	if c.commit == c.log.last {
 		c.office.movedAt = c.now
 	}

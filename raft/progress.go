@@ -61,6 +61,8 @@ type peer struct {
 	patience time.Duration
 	// leaseFrom is when the latest heartbeat left for which the peer promised its vote.
 	leaseFrom Monotonic
+	// quiet: the peer expects no more heartbeats.
+	quiet bool
 	// steadySince is when the peer was last seen to be out of contact or behind.
 	steadySince Monotonic
 }

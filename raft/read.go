@@ -50,6 +50,7 @@ func (c *Core) ReadIndex(id ReadID) error {
 	if c.reads.count() >= maxReads {
 		return ErrBusy
 	}
+	c.stir()
 	c.reads.waiting = append(c.reads.waiting, pendingRead{id: id})
 	return nil
 }
@@ -79,7 +80,7 @@ func (c *Core) beginRound() {
 func (c *Core) heartbeat(p *peer) {
 	commit := min(c.commit, p.match)
 	p.told = max(p.told, commit)
-	c.send(Message{Type: MsgHeartbeat, To: p.ID, Commit: commit, Round: c.round, SentAt: c.now, Lease: c.cfg.LeaseDuration})
+	c.send(Message{Type: MsgHeartbeat, To: p.ID, Commit: commit, Round: c.round, SentAt: c.now, Lease: c.cfg.LeaseDuration, Quiet: c.silence.announced})
 }
 
 // confirmReads serves the reads of every round that a quorum has answered. An answer to a later round is one to the earlier

@@ -149,6 +149,9 @@ func (c *Core) heartbeatAnswered(p *peer, m *Message) error {
 	if m.Lease > 0 {
 		c.promised(p, m)
 	}
+	if m.Quiet {
+		c.heardSilence(p, m)
+	}
 	if m.Last.Index != p.seen {
 		p.seen, p.movedAt = m.Last.Index, c.now
 	}

@@ -54,7 +54,7 @@ func (c *Core) Status() Status {
 	s := Status{
 		ID: c.cfg.ID, Role: c.publicRole(), Leader: c.leader, State: HardState{Term: c.term, Vote: c.vote},
 		Base: c.log.base, Last: c.log.lastID(), Synced: c.synced, Commit: c.commit, Applied: c.applied,
-		Uncommitted: c.uncommitted(), Configuration: *c.inForce(), Transfer: c.transferee.to, Reads: c.reads.count() + c.forwards.count(), StepDown: c.stepDown, Stalled: c.stalled(), LeaseUntil: c.leaseUntil(),
+		Uncommitted: c.uncommitted(), Configuration: *c.inForce(), Transfer: c.transferee.to, Reads: c.reads.count() + c.forwards.count(), StepDown: c.stepDown, Stalled: c.stalled(), Quiet: c.silence.quiet, Removed: c.removed, LeaseUntil: c.leaseUntil(),
 	}
 	s.Configuration.Configuration = s.Configuration.Configuration.Clone()
 	if c.installing != nil {

@@ -29,6 +29,7 @@ func (c *Core) Transfer(to NodeID) error {
 }
 
 func (c *Core) beginTransfer(p *peer) {
+	c.stir()
 	c.transferee = transferee{to: p.ID, deadline: c.now.Add(c.cfg.ElectionTimeout)}
 	c.handOverTo(p)
 }
@@ -55,6 +56,7 @@ func (c *Core) Resign(reason string) error {
 
 // handOver steps down in favour of the best voter.
 func (c *Core) handOver(why string) {
+	c.stir()
 	if heir := c.heir(); heir != nil {
 		c.send(Message{Type: MsgTransfer, To: heir.ID, Round: c.round})
 	}

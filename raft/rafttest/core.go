@@ -26,6 +26,8 @@ type Core interface {
 	Transfer(to raft.NodeID) error
 	// Resign gives up leadership.
 	Resign(reason string) error
+	// Wake ends the silence of a quiet group.
+	Wake()
 	// DiskStalled says whether the replica's own disk is too slow for a leader's.
 	DiskStalled(stalled bool)
 	// Unreachable says that the connection to a peer broke.

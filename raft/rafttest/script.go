@@ -30,6 +30,7 @@ import (
 //	crash N, kill N, restart N, compact N INDEX, install N, fail N
 //	                  kill: the others see their connections to it break; install, fail: how the installation under way ends
 //	stall N           from now on, or no longer, settle leaves N's disk alone
+//	wake N
 //	slow N [no]       tell N's core that its disk stalls, or does no longer
 //	status [N...], peers N, log N, network
 func Run(script string) (string, error) {

@@ -1,7 +1,6 @@
 package rafttest
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,13 +11,13 @@ import (
 
 // Stats counts what a simulation went through, so that a test can demand that it went through it.
 type Stats struct {
-	Elections, Commits, Crashes, Truncations, Installs, Reads, ReadsFailed, Configurations, Transfers, Partitions, Forwarded, Leases int
+	Elections, Commits, Crashes, Truncations, Installs, Reads, ReadsFailed, Configurations, Transfers, Partitions, Forwarded, Leases, Quiet, Removed int
 }
 
 // Add sums two counts.
 func (s Stats) Add(o Stats) Stats {
 	return Stats{s.Elections + o.Elections, s.Commits + o.Commits, s.Crashes + o.Crashes, s.Truncations + o.Truncations, s.Installs + o.Installs,
-		s.Reads + o.Reads, s.ReadsFailed + o.ReadsFailed, s.Configurations + o.Configurations, s.Transfers + o.Transfers, s.Partitions + o.Partitions, s.Forwarded + o.Forwarded, s.Leases + o.Leases}
+		s.Reads + o.Reads, s.ReadsFailed + o.ReadsFailed, s.Configurations + o.Configurations, s.Transfers + o.Transfers, s.Partitions + o.Partitions, s.Forwarded + o.Forwarded, s.Leases + o.Leases, s.Quiet + o.Quiet, s.Removed + o.Removed}
 }
 
 // simulation is a cluster under a random schedule.
@@ -42,6 +41,8 @@ type simulation struct {
 	// time is what a perfect clock shows; rates is by how many thousandths each replica's clock runs faster.
 	time  raft.Monotonic
 	rates []int
+	// silences: the clients rest at times, and calm says that they do, so that the group can fall silent.
+	silences, calm bool
 	// sluggish is a replica that seldom learns the time, if there is one of that number.
 	sluggish int
 	// rounds counts the rounds of heal.
@@ -73,6 +74,10 @@ func (plan Schedule) Run() (stats Stats, err error) {
 	if rng.IntN(4) == 0 { // entries go one by one and few of them, from one leader after the other: logs differ as much as they can
 		settings.MaxAppendBytes, settings.MaxInflightMessages = 100, 1
 		s.faults, s.ticks = 25, 200
+	}
+	if rng.IntN(2) == 0 && !plan.Static {
+		s.silences = true
+		settings.QuietAfter = time.Duration(100+rng.IntN(200)) * time.Millisecond
 	}
 	spread := 500
 	if rng.IntN(2) == 0 && !plan.Static { // clocks keep within ClockDrift: a tenth
@@ -121,6 +126,9 @@ func (s *simulation) step() error {
 			return err
 		}
 	}
+	if s.silences && s.rng.IntN(1500) == 0 {
+		s.calm = !s.calm
+	}
 	switch n := s.rng.IntN(1000); {
 	case n < 450:
 		return s.deliver()
@@ -128,6 +136,11 @@ func (s *simulation) step() error {
 		return s.work(s.any())
 	case n < 750+s.ticks:
 		return s.tickOne(s.any())
+	case n < 1000-s.faults && s.calm:
+		if n%4 == 0 {
+			return s.round()
+		}
+		return nil
 	case n < 1000-s.faults:
 		return s.client(s.any())
 	}
@@ -163,6 +176,7 @@ func (s *simulation) work(r *replica) error {
 			return err
 		}
 		s.count(&o)
+		s.tellSilent()
 		if s.check.highest() > before {
 			if err := s.leaseReads(); err != nil {
 				return err
@@ -193,6 +207,12 @@ func (s *simulation) count(o *raft.Output) {
 	if o.ConfigurationChanged && o.Seq > 1 {
 		s.stats.Configurations++
 	}
+	if o.Quiet {
+		s.stats.Quiet++
+	}
+	if o.Removed {
+		s.stats.Removed++
+	}
 	s.stats.Elections, s.stats.Commits = len(s.check.leaders), int(s.check.highest())
 }
 
@@ -212,6 +232,19 @@ func (s *simulation) clock(r *replica) raft.Monotonic {
 	return s.time + s.time*raft.Monotonic(s.rates[i])/1000
 }
 
+// tellSilent does what a silent group needs from the nodes: whoever waits for no heartbeat of its leader learns that it is down.
+func (s *simulation) tellSilent() {
+	for _, r := range s.replicas {
+		if r.core == nil {
+			continue
+		}
+		st := r.core.Status()
+		if leader := s.replica(st.Leader); st.Quiet && leader != nil && leader.core == nil {
+			r.core.Unreachable(st.Leader)
+		}
+	}
+}
+
 // leaseReads asks everybody for a read by lease: something has just been committed.
 func (s *simulation) leaseReads() error {
 	for _, r := range s.replicas {
@@ -227,59 +260,6 @@ func (s *simulation) leaseReads() error {
 		}
 	}
 	return nil
-}
-
-// client asks for something; a refusal is an answer like any other.
-func (s *simulation) client(r *replica) error {
-	if r.core == nil {
-		return nil
-	}
-	switch n := s.rng.IntN(100); {
-	case n < 60:
-		s.proposed++
-		body := binary.LittleEndian.AppendUint64(nil, s.proposed)
-		body = append(body, make([]byte, s.rng.IntN(100))...)
-		_ = r.core.Propose([]raft.Entry{{Kind: raft.KindData, Size: raft.RecordSize(len(body)), Body: body}})
-	case n < 90:
-		_, _ = s.read(r, [...]func(Core, raft.ReadID) error{Core.ReadIndex, Core.ForwardRead}[s.rng.IntN(2)])
-	case n < 92:
-		if r.core.Transfer(s.any().id) == nil {
-			s.stats.Transfers++
-		}
-	case n < 93:
-		_ = r.core.Resign("chance")
-	case n < 96 && !s.static:
-		s.compact(r)
-	case s.reconfigure:
-		_, _ = r.core.ChangeMembers(s.changes(), nil)
-	}
-	return nil
-}
-
-// compact trims a replica's log somewhere below what it has applied.
-func (s *simulation) compact(r *replica) {
-	if n := int(r.machine.index - r.log.base.ID.Index); n > 0 && r.core.Status().Installing.Index == 0 {
-		i := r.log.base.ID.Index + 1 + raft.Index(s.rng.IntN(n))
-		r.compact(i, s.check.machines[i])
-	}
-}
-
-// changes makes one to three random wishes for the membership.
-func (s *simulation) changes() []raft.MemberChange {
-	changes := make([]raft.MemberChange, 1+s.rng.IntN(3))
-	for i := range changes {
-		m := &changes[i]
-		m.Kind, m.ID, m.Priority = raft.ChangeKind(1+s.rng.IntN(int(raft.SetPriority))), s.any().id, uint16(s.rng.IntN(3))
-		switch m.Kind {
-		case raft.AddLearner:
-			if m.Promote = s.rng.IntN(2) == 0; m.Promote && s.rng.IntN(2) == 0 {
-				m.Replaces = s.any().id
-			}
-		case raft.SetAddress:
-			m.Address = fmt.Sprint("host:", s.rng.IntN(100))
-		}
-	}
-	return changes
 }
 
 // victim is any replica, and one that leads more often than others.
@@ -310,6 +290,7 @@ func (s *simulation) fault() error {
 		if r.core != nil {
 			s.stats.Crashes++
 			s.crash(r, s.someSurvives)
+			s.tellSilent()
 		}
 	case n < 8:
 		s.stats.Partitions++
@@ -331,6 +312,7 @@ func (s *simulation) fault() error {
 	default:
 		if r.core != nil {
 			r.core.DiskStalled(s.rng.IntN(2) == 0)
+			r.core.Wake()
 		}
 	}
 	return nil
@@ -351,94 +333,4 @@ func (s *simulation) someSurvives(o *raft.Output) (raft.Output, bool) {
 		kept.State = o.State
 	}
 	return kept, false
-}
-
-// heal mends everything and lets time pass until a new entry is applied everywhere.
-func (s *simulation) heal() error {
-	clear(s.cut)
-	s.loss = 0
-	for _, r := range s.replicas {
-		if r.stalled = false; r.core != nil {
-			r.core.DiskStalled(false)
-		}
-		if r.core == nil {
-			r.clock = s.clock(r)
-			if err := s.restart(r); err != nil {
-				return err
-			}
-		}
-	}
-	for range 2000 {
-		if err := s.round(); err != nil {
-			return err
-		}
-		if s.converged() {
-			return matching(s.replicas)
-		}
-		s.proposeToLeader()
-	}
-	var all string
-	for _, r := range s.replicas {
-		all += fmt.Sprintf("\n%+v", r.core.Status())
-	}
-	return fmt.Errorf("20 s after everything was mended the replicas have not come together:%s", all)
-}
-
-// round lets one tick pass and everything arrive in order.
-func (s *simulation) round() error {
-	s.time = s.time.Add(tick)
-	s.rounds++
-	for _, r := range s.replicas {
-		if r.clock = s.clock(r); r.core != nil {
-			r.core.Tick(r.clock)
-		}
-	}
-	for range 4 {
-		for _, r := range s.replicas {
-			if r.core == nil {
-				continue
-			}
-			if _, err := s.take(r); err != nil {
-				return err
-			}
-			if err := s.sync(r, len(r.unsynced)); err != nil {
-				return err
-			}
-			r.install()
-		}
-		for n := len(s.network); n > 0; n-- {
-			if err := s.arrive(s.remove(0), false); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// proposeToLeader sees to it that there is an entry of the present term.
-func (s *simulation) proposeToLeader() {
-	for _, r := range s.replicas {
-		if st := r.core.Status(); st.Role == raft.Leader && st.Uncommitted == 0 && s.rounds%100 == 0 {
-			_ = r.core.Propose([]raft.Entry{{Kind: raft.KindData, Size: raft.RecordSize(0)}})
-		}
-	}
-}
-
-// converged says whether there is a leader and every member of its configuration has applied everything it has.
-func (s *simulation) converged() bool {
-	for _, leader := range s.replicas {
-		st := leader.core.Status()
-		if st.Role != raft.Leader || st.Reads != 0 || st.Uncommitted != 0 || st.Commit < st.TermStart {
-			continue
-		}
-		all := true
-		for _, r := range s.replicas {
-			_, member := st.Configuration.Configuration.Member(r.id)
-			all = all && (!member || r.core.Status().Reads == 0 && r.machine == leader.machine && r.machine.index == st.Last.Index)
-		}
-		if all {
-			return true
-		}
-	}
-	return false
 }

@@ -29,7 +29,7 @@ func TestSimulate(t *testing.T) {
 	least := *seeds / 2 // of each a seed; what is not reached is not tested
 	for what, n := range map[string]int{
 		"elections": total.Elections, "commits": total.Commits, "crashes": total.Crashes, "truncations": total.Truncations, "installs": total.Installs,
-		"reads": total.Reads, "failed reads": total.ReadsFailed, "configurations": total.Configurations, "transfers": total.Transfers, "forwarded reads": total.Forwarded, "lease reads": total.Leases,
+		"reads": total.Reads, "failed reads": total.ReadsFailed, "configurations": total.Configurations, "transfers": total.Transfers, "forwarded reads": total.Forwarded, "lease reads": total.Leases, "silence": total.Quiet, "removals heard of": total.Removed,
 	} {
 		require.Greater(t, n, least, "the schedules hardly saw any %s", what)
 	}

@@ -228,6 +228,9 @@ func (s *story) note(r *replica, o *raft.Output) string {
 		add(n > 1, "append %s to %s", o.Append[0].ID, o.Append[n-1].ID)
 	}
 	add(o.ConfigurationChanged, "configuration %s", o.Configuration.Configuration)
+	add(o.Quiet && !before.Quiet, "quiet")
+	add(!o.Quiet && before.Quiet, "awake")
+	add(o.Removed && !before.Removed, "removed")
 	add(o.Install != nil, "install")
 	add(o.Commit != before.Commit, "commit %d", o.Commit)
 	for _, read := range o.Reads {

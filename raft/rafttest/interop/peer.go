@@ -143,6 +143,9 @@ func (p *peer) ForwardRead(id ours.ReadID) error {
 // LeaseRead is not in their protocol in a form that ours would trust: their leases are not asked for and not promised.
 func (p *peer) LeaseRead(ours.Monotonic) (ours.Index, bool) { return 0, false }
 
+// Wake has nobody to wake: their groups don't fall silent, and ours must not here.
+func (p *peer) Wake() {}
+
 // DiskStalled has nobody to tell: their leaders don't look at their disks.
 func (p *peer) DiskStalled(bool) {}
 
