@@ -3,7 +3,6 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -31,6 +30,14 @@ type Options struct {
 	FS func(*disk.Disk) fs.FS
 	// Logger receives what the nodes log. Default: nothing is kept.
 	Logger *slog.Logger
+	// Clock gives a server's clock. Default: the cluster's virtual time for all.
+	Clock func(server int) node.Clock
+	// TickInterval, ElectionTimeout and HeartbeatInterval are the nodes'; zero values are their defaults.
+	TickInterval, ElectionTimeout, HeartbeatInterval time.Duration
+	// Hooks observe a server's node, beside what the cluster looks at itself.
+	Hooks func(*Server) node.Hooks
+	// Sent is told of each message of the control class that leaves a node.
+	Sent func(from *Server, to raft.NodeID, group raft.GroupID, m *raft.Message)
 }
 
 // Cluster is a set of nodes on one goroutine.
@@ -55,6 +62,7 @@ type Cluster struct {
 type Server struct {
 	cluster   *Cluster
 	number    int
+	id        raft.NodeID
 	disk      *disk.Disk
 	node      *node.Node // nil while it is down
 	transport transport.Transport
@@ -82,15 +90,24 @@ func NewCluster(opts Options) *Cluster {
 		opts.Nodes = 3
 	}
 	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	if opts.FS == nil {
 		opts.FS = func(d *disk.Disk) fs.FS { return d }
 	}
+	if opts.Hooks == nil {
+		opts.Hooks = func(*Server) node.Hooks { return node.Hooks{} }
+	}
+	if opts.Sent == nil {
+		opts.Sent = func(*Server, raft.NodeID, raft.GroupID, *raft.Message) {}
+	}
 	c := &Cluster{opts: opts, random: rand.New(rand.NewPCG(opts.Seed, 1)), network: transport.NewManualNetwork(opts.Seed),
 		votes: map[ballot]raft.NodeID{}, leaders: map[ballot]raft.NodeID{}}
+	if opts.Clock == nil {
+		c.opts.Clock = func(int) node.Clock { return &c.clock }
+	}
 	for i := range opts.Nodes {
-		s := &Server{cluster: c, number: i, disk: disk.New(opts.Seed*1000 + uint64(i)), machines: map[raft.GroupID]machines{}}
+		s := &Server{cluster: c, number: i, id: raft.NodeID(fmt.Sprintf("n%d", i+1)), disk: disk.New(opts.Seed*1000 + uint64(i)), machines: map[raft.GroupID]machines{}}
 		for _, g := range opts.Groups {
 			if opts.Machines != nil {
 				f, crashed := opts.Machines(i, g.ID)
@@ -112,7 +129,7 @@ func (c *Cluster) Network() *transport.ManualNetwork { return c.network }
 func (c *Cluster) Now() time.Duration { return c.clock.now }
 
 // ID is the server's node id, n1 and so on.
-func (s *Server) ID() raft.NodeID { return raft.NodeID(fmt.Sprintf("n%d", s.number+1)) }
+func (s *Server) ID() raft.NodeID { return s.id }
 
 // Node is the running node, or nil.
 func (s *Server) Node() *node.Node { return s.node }
@@ -128,11 +145,20 @@ func (s *Server) Start() error {
 	for _, x := range c.servers {
 		peers = append(peers, node.Peer{ID: x.ID(), Address: "memory:" + string(x.ID())})
 	}
-	t := &observer{c.network.Transport(s.ID()), s.ID(), c.votes, &c.violation}
+	t := &observer{c.network.Transport(s.ID()), s}
+	hooks := c.opts.Hooks(s)
+	announce := hooks.RoleChanged
+	hooks.RoleChanged = func(group node.GroupID, name string, r node.RoleState) {
+		s.roleChanged(group, name, r)
+		if announce != nil {
+			announce(group, name, r)
+		}
+	}
 	n, err := node.Open(node.Options{
-		Dir: "data", ID: s.ID(), Peers: peers, Transport: t, FS: c.opts.FS(s.disk), Clock: &c.clock, Owners: 1, Manual: true, Logger: c.opts.Logger.With("node", s.ID()),
-		Hooks: node.Hooks{RoleChanged: s.roleChanged},
-		Seed:  c.opts.Seed*1_000_003 + uint64(s.number)*1009 + s.boots,
+		Dir: "data", ID: s.ID(), Peers: peers, Transport: t, FS: c.opts.FS(s.disk), Clock: c.opts.Clock(s.number), Owners: 1, Manual: true,
+		Logger: c.opts.Logger.With("node", s.ID()), Hooks: hooks,
+		Seed:         c.opts.Seed*1_000_003 + uint64(s.number)*1009 + s.boots,
+		TickInterval: c.opts.TickInterval, ElectionTimeout: c.opts.ElectionTimeout, HeartbeatInterval: c.opts.HeartbeatInterval,
 	})
 	if err == nil {
 		err = s.openGroups(n)
@@ -164,8 +190,8 @@ func (s *Server) roleChanged(group node.GroupID, _ string, r node.RoleState) {
 		return
 	}
 	b := ballot{group: group, term: r.Term}
-	if before, known := c.leaders[b]; known && before != s.ID() && c.violation == nil {
-		c.violation = fmt.Errorf("sim: %s and %s both lead group %d in term %d", before, s.ID(), group, r.Term)
+	if before, known := c.leaders[b]; known && before != s.ID() {
+		c.violate(fmt.Errorf("law 1: %s and %s both lead group %d in term %d", before, s.ID(), group, r.Term))
 	}
 	c.leaders[b] = s.ID()
 }
@@ -185,9 +211,33 @@ func (s *Server) PowerCut() {
 	s.down()
 	cut := s.cluster.random.Uint64()
 	s.disk = s.disk.Crash(disk.Cut{Seed: cut, Garbage: cut%4 == 0})
+	s.crashMachines(cut)
+}
+
+// Kill ends the server's process and leaves it its power: what it wrote is still there, synced or not.
+func (s *Server) Kill() {
+	s.down()
+	s.disk = s.disk.KillProcess()
+	s.crashMachines(s.cluster.random.Uint64())
+}
+
+// Empty gives the server a new disk, with nothing on it. The node is down.
+func (s *Server) Empty() {
+	c := s.cluster
+	s.disk = disk.New(c.random.Uint64())
+	for _, g := range c.opts.Groups {
+		if c.opts.Machines != nil {
+			f, crashed := c.opts.Machines(s.number, g.ID)
+			s.machines[g.ID] = machines{f, crashed}
+		}
+	}
+}
+
+// crashMachines takes the machines back to what an engine on the disk would have kept.
+func (s *Server) crashMachines(seed uint64) {
 	for _, g := range s.cluster.opts.Groups {
 		if f := s.machines[g.ID].crashed; f != nil {
-			f(rand.New(rand.NewPCG(cut, uint64(g.ID))))
+			f(rand.New(rand.NewPCG(seed, uint64(g.ID))))
 		}
 	}
 }
@@ -280,6 +330,13 @@ func (c *Cluster) Run(what string, limit time.Duration, done func() bool) error 
 		c.Step()
 	}
 	return nil
+}
+
+// violate notes a broken law; the first one counts.
+func (c *Cluster) violate(err error) {
+	if c.violation == nil {
+		c.violation = err
+	}
 }
 
 // Violation is the first thing that went wrong for good: a law broken, a replica that stopped though nothing was wrong with its disk, a node that

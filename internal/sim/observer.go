@@ -7,13 +7,11 @@ import (
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
-// observer stands between a node and the network and writes down every vote that leaves it: a vote that is given to two candidates in
-// one term, before and after a crash for instance, is a violation.
+// observer stands between a node and the network and looks at every message of the control class that leaves it. It writes down votes: one
+// that is given to two candidates in one term, before and after a crash for instance, is a violation.
 type observer struct {
 	transport.Transport
-	self  raft.NodeID
-	votes map[ballot]raft.NodeID
-	fault *error
+	server *Server
 }
 
 // ballot is what a node may fill in once.
@@ -23,15 +21,17 @@ type ballot struct {
 	term  raft.Term
 }
 
-// Send looks at the votes among the frames and passes everything on.
+// Send looks at the messages among the frames and passes everything on.
 func (o *observer) Send(to raft.NodeID, c transport.Class, frames []transport.Frame) error {
-	for _, f := range frames {
+	for i := range frames {
+		f := &frames[i]
 		if f.Kind != transport.KindMessages || c != transport.Control {
 			continue
 		}
-		r := transport.NewMessageReader(o.self, to, f.Head, nil)
+		r := transport.NewMessageReader(o.server.ID(), to, f.Head, nil)
 		for r.Next() {
 			o.look(r.Group(), r.Message())
+			o.server.cluster.opts.Sent(o.server, to, r.Group(), r.Message())
 		}
 	}
 	return o.Transport.Send(to, c, frames)
@@ -39,17 +39,18 @@ func (o *observer) Send(to raft.NodeID, c transport.Class, frames []transport.Fr
 
 func (o *observer) look(group raft.GroupID, m *raft.Message) {
 	choice := raft.None
+	self, votes := o.server.ID(), o.server.cluster.votes
 	switch {
 	case m.Type == raft.MsgVote:
-		choice = o.self
+		choice = self
 	case m.Type == raft.MsgVoteResp && !m.Reject:
 		choice = m.To
 	default:
 		return
 	}
-	b := ballot{o.self, group, m.Term}
-	if before, voted := o.votes[b]; voted && before != choice && *o.fault == nil {
-		*o.fault = fmt.Errorf("sim: %s voted for %s and for %s in term %d of group %d", o.self, before, choice, m.Term, group)
+	b := ballot{self, group, m.Term}
+	if before, voted := votes[b]; voted && before != choice {
+		o.server.cluster.violate(fmt.Errorf("law 1: %s voted for %s and for %s in term %d of group %d", self, before, choice, m.Term, group))
 	}
-	o.votes[b] = choice
+	votes[b] = choice
 }

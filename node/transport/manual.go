@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/ledgerkv/ledgerkv/raft"
 )
@@ -38,19 +39,32 @@ var errStalled = errors.New("transport: the peer took nothing and too much is wa
 // A handler may call Send and Disconnect, and nothing else of the network or its transports.
 type ManualNetwork struct {
 	random *rand.Rand
-	faults ManualFaults
+	faults [Image + 1]ManualFaults
 	nodes  map[raft.NodeID]*manual
 	// links are those that are up, sorted by from, to and class.
 	links []*manualLink
 	cuts  map[direction]bool
+	holds map[direction]bool
+	// idle: the last Dial left no link out that another could bring up, and nothing has changed since.
+	idle bool
+	// now is the time, and delay how long a frame travels; nil: no time.
+	now   time.Duration
+	delay func(from, to raft.NodeID, c Class) time.Duration
 }
 
 // manualLink is a link that is up.
 type manualLink struct {
 	from, to *manual
 	class    Class
-	waiting  []parcel
+	waiting  []travelling
 	bytes    int
+	held     bool // frames wait until the direction is released
+}
+
+// travelling is a frame on its way, and when it arrives.
+type travelling struct {
+	parcel
+	due time.Duration
 }
 
 // NewManualNetwork makes a network whose choices are drawn from seed.
@@ -59,6 +73,7 @@ func NewManualNetwork(seed uint64) *ManualNetwork {
 		random: rand.New(rand.NewPCG(seed, 0)),
 		nodes:  make(map[raft.NodeID]*manual),
 		cuts:   make(map[direction]bool),
+		holds:  make(map[direction]bool),
 	}
 }
 
@@ -68,22 +83,80 @@ func (n *ManualNetwork) Transport(id raft.NodeID) Transport {
 }
 
 // SetFaults says what happens to frames from now on.
-func (n *ManualNetwork) SetFaults(f ManualFaults) { n.faults = f }
+func (n *ManualNetwork) SetFaults(f ManualFaults) {
+	for i := range n.faults {
+		n.faults[i] = f
+	}
+}
+
+// SetClassFaults is SetFaults for the frames of one class.
+func (n *ManualNetwork) SetClassFaults(c Class, f ManualFaults) { n.faults[c] = f }
+
+// SetDelay says how long each frame that is sent from now on travels. Frames of one link stay in order, so one may wait for the one before it.
+// The caller moves the time by SetNow.
+func (n *ManualNetwork) SetDelay(delay func(from, to raft.NodeID, c Class) time.Duration) {
+	n.delay = delay
+}
+
+// SetNow says what time it is. It never goes back.
+func (n *ManualNetwork) SetNow(now time.Duration) { n.now = now }
 
 // Cut loses every frame from one node to another, those on the way too, and lets neither dial the other. Links stay up.
 func (n *ManualNetwork) Cut(from, to raft.NodeID) { n.cuts[direction{from, to}] = true }
 
 // Heal undoes Cut.
-func (n *ManualNetwork) Heal(from, to raft.NodeID) { delete(n.cuts, direction{from, to}) }
+func (n *ManualNetwork) Heal(from, to raft.NodeID) {
+	delete(n.cuts, direction{from, to})
+	n.idle = false
+}
 
-// HealAll undoes every Cut.
-func (n *ManualNetwork) HealAll() { clear(n.cuts) }
+// Hold makes every frame from one node to another wait until Release, as a connection does whose packets are lost and sent again; neither can
+// dial the other meanwhile. Links stay up.
+func (n *ManualNetwork) Hold(from, to raft.NodeID) { n.hold(from, to, true) }
+
+// Release undoes Hold.
+func (n *ManualNetwork) Release(from, to raft.NodeID) { n.hold(from, to, false) }
+
+func (n *ManualNetwork) hold(from, to raft.NodeID, held bool) {
+	if held {
+		n.holds[direction{from, to}] = true
+	} else {
+		delete(n.holds, direction{from, to})
+		n.idle = false
+	}
+	for _, l := range n.links {
+		if l.from.id == from && l.to.id == to {
+			l.held = held
+		}
+	}
+}
+
+// HealAll undoes every Cut and every Hold.
+func (n *ManualNetwork) HealAll() {
+	clear(n.cuts)
+	clear(n.holds)
+	n.idle = false
+	for _, l := range n.links {
+		l.held = false
+	}
+}
 
 // Break breaks the links between two nodes, in both directions: frames on the way are lost, and both are told.
 func (n *ManualNetwork) Break(a, b raft.NodeID) {
 	n.breakLinks(errors.New("transport: the link was broken"), func(l *manualLink) bool {
 		return l.from.id == a && l.to.id == b || l.from.id == b && l.to.id == a
 	})
+}
+
+// Reset breaks one link: the frames on the way on it are lost, and both ends are told. It reports whether there was one.
+func (n *ManualNetwork) Reset(from, to raft.NodeID, c Class) bool {
+	found := false
+	n.breakLinks(errors.New("transport: the connection was reset"), func(l *manualLink) bool {
+		chosen := l.from.id == from && l.to.id == to && l.class == c
+		found = found || chosen
+		return chosen
+	})
+	return found
 }
 
 // breakLinks breaks the links that are chosen and tells both sides of each.
@@ -98,6 +171,7 @@ func (n *ManualNetwork) breakLinks(err error, chosen func(*manualLink) bool) {
 		}
 	}
 	n.links = kept
+	n.idle = n.idle && len(broken) == 0
 	for _, l := range broken {
 		delete(l.from.up, linkKey{l.to.id, l.class})
 	}
@@ -109,7 +183,11 @@ func (n *ManualNetwork) breakLinks(err error, chosen func(*manualLink) bool) {
 
 // Dial tries every link that is wanted and not up, in the order of ids and classes, and returns how many came up.
 func (n *ManualNetwork) Dial() int {
+	if n.idle {
+		return 0
+	}
 	up := 0
+	n.idle = true
 	for _, id := range sortedIDs(n.nodes) {
 		from := n.nodes[id]
 		for _, peer := range sortedIDs(from.peers) {
@@ -125,13 +203,14 @@ func (n *ManualNetwork) Dial() int {
 
 func (n *ManualNetwork) dial(from *manual, key linkKey) bool {
 	to := n.nodes[memoryTarget(from.peers[key.peer])]
-	if to == nil || n.cuts[direction{from.id, to.id}] || n.cuts[direction{to.id, from.id}] || from.up[key] != nil {
+	if to == nil || from.up[key] != nil || n.severed(direction{from.id, to.id}) || n.severed(direction{to.id, from.id}) {
 		return false
 	}
 	if !introduce(from.party, to.party, key) {
+		n.idle = false // it may be let in another time
 		return false
 	}
-	l := &manualLink{from: from, to: to, class: key.class}
+	l := &manualLink{from: from, to: to, class: key.class, held: n.holds[direction{from.id, to.id}]}
 	from.up[key] = l
 	n.links = append(n.links, l)
 	slices.SortFunc(n.links, func(a, b *manualLink) int {
@@ -141,10 +220,13 @@ func (n *ManualNetwork) dial(from *manual, key linkKey) bool {
 	return true
 }
 
+// severed says that nothing gets through in a direction.
+func (n *ManualNetwork) severed(d direction) bool { return n.cuts[d] || n.holds[d] }
+
 // busy gives the i-th link on which frames wait, or nil when there are no more than i, and how many it counted.
 func (n *ManualNetwork) busy(i int) (l *manualLink, count int) {
 	for _, l := range n.links {
-		if len(l.waiting) == 0 {
+		if len(l.waiting) == 0 || l.held {
 			continue
 		}
 		if count == i {
@@ -164,11 +246,11 @@ func (n *ManualNetwork) Pending() int {
 	return pending
 }
 
-// Waiting gives the links on which frames wait, sorted by sender, receiver and class.
+// Waiting gives the links on which frames wait that are not held, sorted by sender, receiver and class.
 func (n *ManualNetwork) Waiting() []Waiting {
 	var waiting []Waiting
 	for _, l := range n.links {
-		if len(l.waiting) > 0 {
+		if len(l.waiting) > 0 && !l.held {
 			waiting = append(waiting, Waiting{From: l.from.id, To: l.to.id, Class: l.class, Frames: len(l.waiting)})
 		}
 	}
@@ -196,13 +278,59 @@ func (n *ManualNetwork) DeliverNext(i int) error {
 	return nil
 }
 
+// Ripe counts the links whose first frame has arrived by now, and gives the earliest time at which another's will; ok is false when there is none.
+func (n *ManualNetwork) Ripe() (count int, next time.Duration, ok bool) {
+	for _, l := range n.links {
+		switch {
+		case len(l.waiting) == 0 || l.held:
+		case l.waiting[0].due <= n.now:
+			count++
+		case !ok || l.waiting[0].due < next:
+			next, ok = l.waiting[0].due, true
+		}
+	}
+	return count, next, ok
+}
+
+// DeliverRipe delivers, or loses, the first frame of the i-th link that Ripe counts, and says which link that was and how many bytes the
+// frame had.
+func (n *ManualNetwork) DeliverRipe(i int) (w Waiting, bytes int) {
+	for _, l := range n.links {
+		if len(l.waiting) == 0 || l.held || l.waiting[0].due > n.now {
+			continue
+		}
+		if i > 0 {
+			i--
+			continue
+		}
+		w, bytes = Waiting{From: l.from.id, To: l.to.id, Class: l.class, Frames: len(l.waiting)}, l.waiting[0].bytes()
+		n.deliver(l)
+		break
+	}
+	return w, bytes
+}
+
+// Flush delivers up to limit frames of each link of a node to its peers, whenever they were due: what a dying node has handed to the network
+// arrives all the same.
+func (n *ManualNetwork) Flush(from raft.NodeID, limit func(to raft.NodeID, c Class, waiting int) int) {
+	for _, l := range slices.Clone(n.links) {
+		if l.from.id != from || l.held {
+			continue
+		}
+		for k := limit(l.to.id, l.class, len(l.waiting)); k > 0 && len(l.waiting) > 0 && l.from.up[linkKey{l.to.id, l.class}] == l; k-- {
+			n.deliver(l)
+		}
+	}
+}
+
 func (n *ManualNetwork) deliver(l *manualLink) {
-	p := l.waiting[0]
-	dropped := n.cuts[direction{l.from.id, l.to.id}] || n.draw(n.faults.Drop)
-	if !dropped && n.draw(n.faults.Duplicate) {
+	p := l.waiting[0].parcel
+	faults := &n.faults[l.class]
+	dropped := n.cuts[direction{l.from.id, l.to.id}] || n.draw(faults.Drop)
+	if !dropped && n.draw(faults.Duplicate) {
 		p = copyParcel(p)
 	} else {
-		l.waiting[0] = parcel{}
+		l.waiting[0] = travelling{}
 		l.waiting = l.waiting[1:]
 		l.bytes -= p.bytes()
 	}
@@ -249,10 +377,12 @@ func (m *manual) Start(hello Hello, handler Handler) error {
 	}
 	m.party = party{hello, handler}
 	m.network.nodes[m.id] = m
+	m.network.idle = false
 	return nil
 }
 
 func (m *manual) SetPeers(peers map[raft.NodeID]string) {
+	m.network.idle = false
 	old := m.peers
 	m.peers = make(map[raft.NodeID]string, len(peers))
 	for id, address := range peers {
@@ -279,9 +409,23 @@ func (m *manual) Send(to raft.NodeID, c Class, frames []Frame) error {
 		m.network.breakLinks(errStalled, func(other *manualLink) bool { return other == l })
 		return errStalled
 	}
-	l.waiting = append(l.waiting, parcels...)
+	for _, p := range parcels {
+		l.waiting = append(l.waiting, travelling{p, m.network.arrival(l)})
+	}
 	l.bytes += bytes
 	return nil
+}
+
+// arrival draws when a frame that is sent now arrives.
+func (n *ManualNetwork) arrival(l *manualLink) time.Duration {
+	if n.delay == nil {
+		return n.now
+	}
+	due := n.now + n.delay(l.from.id, l.to.id, l.class)
+	if last := len(l.waiting); last > 0 {
+		due = max(due, l.waiting[last-1].due)
+	}
+	return due
 }
 
 func (m *manual) Disconnect(peer raft.NodeID, c Class, err error) {

@@ -94,6 +94,23 @@ func (w *wreck) salvage(n *inode) *inode {
 	return m
 }
 
+// renameBefore is the pending rename that gave a file the name which the change c takes from it. Without it, c would give the file a second
+// name, which nobody has asked for.
+func (n *inode) renameBefore(c *change) *change {
+	if c.set == "" || c.unset == "" {
+		return nil
+	}
+	for i := slices.Index(n.pending, c) - 1; i >= 0; i-- {
+		if p := n.pending[i]; p.set == c.unset && p.node == c.node {
+			if p.unset == "" {
+				return nil // it was made under that name
+			}
+			return p
+		}
+	}
+	return nil
+}
+
 // keeps decides whether a pending change of a directory survives.
 func (w *wreck) keeps(dir *inode, c *change) bool {
 	other := c.needs != nil && slices.Contains(c.dir.pending, c.needs)
@@ -101,6 +118,9 @@ func (w *wreck) keeps(dir *inode, c *change) bool {
 		return w.keeps(c.dir, c.needs)
 	}
 	if other && !w.keeps(c.dir, c.needs) {
+		return false
+	}
+	if before := dir.renameBefore(c); before != nil && !w.keeps(dir, before) {
 		return false
 	}
 	switch w.Keep {

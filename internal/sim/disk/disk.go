@@ -27,17 +27,20 @@ type Disk struct {
 	// shared between goroutines.
 	Before func(Op) error
 
-	mu       sync.Mutex
-	seed     uint64
-	lastID   uint64 // of inodes, in order of creation
-	root     *inode
-	ops      int
-	crashAt  int // 0: never
-	halted   bool
-	locked   map[string]bool // by clean path
-	faults   []*fault
-	capacity uint64
-	used     uint64 // bytes of sectors allocated in files that have a name or are open
+	mu      sync.Mutex
+	seed    uint64
+	lastID  uint64 // of inodes, in order of creation
+	root    *inode
+	ops     int
+	crashAt int // 0: never
+	halted  bool
+	locked  map[string]bool // by clean path
+	faults  []*fault
+	peeking bool // see Peek
+	// misplaced is the write that is about to go wrong, if any.
+	misplaced *Misplacement
+	capacity  uint64
+	used      uint64 // bytes of sectors allocated in files that have a name or are open
 }
 
 var _ fs.FS = (*Disk)(nil)
@@ -155,7 +158,7 @@ func (d *Disk) begin(op Op) (dying bool, f *fault, err error) {
 		d.ops++
 		op.Seq = d.ops
 	}
-	if before := d.Before; before != nil {
+	if before := d.Before; before != nil && !d.peeking {
 		d.mu.Unlock()
 		if err := before(op); err != nil {
 			return false, nil, err
@@ -174,7 +177,9 @@ func (d *Disk) begin(op Op) (dying bool, f *fault, err error) {
 		}
 		return true, nil, nil
 	}
-	f = d.fault(op)
+	if !d.peeking {
+		f = d.fault(op)
+	}
 	if f != nil && op.Kind != OpDatasync {
 		d.mu.Unlock()
 		return false, nil, pathError(op, f.err())

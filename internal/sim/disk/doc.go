@@ -8,7 +8,7 @@
 //   - a sector written since the file's last Datasync is old, or any of the versions written since, each on its own;
 //   - a file's length is the synced one or any it has had since;
 //   - a name created, renamed or removed since the last SyncDir of its directory is as before or as after. A rename within
-//     a directory is one step; between two directories the new name is never lost with the old one gone.
+//     a directory is one step, and a second one of the same file does not survive without the first; between two directories the new name is never lost with the old one gone.
 //
 // Operations that change something are numbered from 1 (Ops), and CrashAt stops the disk at one of them, so that a test can
 // run a workload once to count and then cut the power at each. Faults (Inject), a capacity (SetCapacity) and rotten bits

@@ -57,6 +57,26 @@ func (d *Disk) Inject(f Fault) (remove func()) {
 	}
 }
 
+// Mend takes every fault away, the crash point and a misplacement that has not come about.
+func (d *Disk) Mend() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.faults, d.misplaced, d.crashAt = nil, nil, 0
+}
+
+// Peek runs f, for which there is no fault and no hook: it is not the system under test that reads then. f must not change anything.
+func (d *Disk) Peek(f func()) {
+	d.setPeeking(true)
+	defer d.setPeeking(false)
+	f()
+}
+
+func (d *Disk) setPeeking(on bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.peeking = on
+}
+
 // fault finds the fault that fails an operation, and counts it down. The lock is held.
 func (d *Disk) fault(op Op) *fault {
 	for i, f := range d.faults {

@@ -86,10 +86,12 @@ func (f *file) write(op Op, bufs [][]byte) (int, error) {
 		err = fs.ErrNoSpace
 	}
 	before := c.allocated
-	if op.Kind == OpZero {
-		c.zeroAt(op.Off, n)
+	if at, ok := f.d.misplace(op, c.size, n); !ok {
+		n = op.Len // so it says
+	} else if op.Kind == OpZero {
+		c.zeroAt(at, n)
 	} else {
-		c.writeAt(bufs, op.Off, n)
+		c.writeAt(bufs, at, n)
 	}
 	f.d.used += c.allocated - before
 	if err := f.d.end(op, dying, err); err != nil {

@@ -1,0 +1,286 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/ledgerkv/ledgerkv/internal/sim/disk"
+	"github.com/ledgerkv/ledgerkv/raft"
+)
+
+// choice is what a fault of the plan came to.
+type choice struct {
+	lane *lane
+	// boot and remove: an injected fault of the disk, in force until the node's next start.
+	boot   uint64
+	remove func()
+	// ways are the directions that were cut or held.
+	ways []way
+}
+
+// way is a direction between two lanes.
+type way struct{ from, to int }
+
+// strike begins a fault of the plan. One that finds nothing to strike does nothing.
+func (w *World) strike(i int) {
+	f := &w.Plan.Faults[i]
+	if w.calm {
+		return
+	}
+	r := rand.New(rand.NewPCG(f.Draw, uint64(f.Kind)))
+	c := &w.chosen[i]
+	if f.Kind.ofNetwork() {
+		w.severe(f, c, r)
+	} else if c.lane = w.victim(f.Kind, r); c.lane == nil {
+		return
+	} else if !w.hit(f, c, r) {
+		c.lane = nil
+		return
+	}
+	w.reach.struck[f.Kind]++
+	n := happening{what: faultBegan, fault: i, text: f.Kind.String()}
+	if c.lane != nil {
+		n.lane = c.lane.number
+	} else if len(c.ways) > 0 {
+		n.lane = c.ways[0].from
+	}
+	n.ways = c.ways
+	w.note(n)
+	if f.For > 0 {
+		w.agenda.add(w.Now()+f.For, mendEvent, 0, i)
+	}
+}
+
+// ofNetwork says that a fault is between nodes.
+func (k FaultKind) ofNetwork() bool {
+	switch k {
+	case CutOneWay, HoldOneWay, Isolate, Split, Bridge, ResetLinks:
+		return true
+	}
+	return false
+}
+
+// ofData says that a fault loses what a disk had promised to keep.
+func (k FaultKind) ofData() bool {
+	switch k {
+	case Rot, Misdirect, LoseWrite, Wipe:
+		return true
+	}
+	return false
+}
+
+// victim chooses a node: a leader as often as not. What loses data strikes a minority alone: those that have lost some, and others as long
+// as a quorum is left that has lost nothing.
+func (w *World) victim(k FaultKind, r *rand.Rand) *lane {
+	var candidates []*lane
+	lost := 0
+	for _, l := range w.lanes {
+		if l.lost || l.gone || l.foreign {
+			lost++
+		}
+	}
+	for _, l := range w.lanes {
+		if k.ofData() && !l.lost && lost >= (len(w.lanes)-1)/2 {
+			continue
+		}
+		if l.up() && !l.foreign {
+			candidates = append(candidates, l)
+		}
+	}
+	if len(candidates) == 0 {
+		return nil
+	}
+	if r.IntN(2) == 0 {
+		for _, l := range candidates {
+			if g := l.groups[r.IntN(groupCount)]; g.Role().Role == raft.Leader {
+				return l
+			}
+		}
+	}
+	return candidates[r.IntN(len(candidates))]
+}
+
+// hit strikes a node. It reports whether there was anything to strike.
+func (w *World) hit(f *Fault, c *choice, r *rand.Rand) bool {
+	l := c.lane
+	c.boot = l.boots
+	switch f.Kind {
+	case PowerCut:
+		l.die(false)
+		l.restartIn(f.For)
+	case PowerCutAtIO:
+		l.disk.CrashAt(l.disk.Ops() + 1 + r.IntN(40))
+	case PowerCutAll:
+		for _, x := range w.lanes {
+			if x.up() {
+				x.die(false)
+				x.restartIn(f.For/2 + time.Duration(r.Int64N(int64(f.For))))
+			}
+		}
+		w.reach.add(powerCutOfAll)
+	case KillProcess:
+		l.die(true)
+		l.restartIn(f.For)
+	case Pause:
+		l.paused = max(l.paused, w.Now()+f.For)
+	case StallDisk:
+		l.stalled = max(l.stalled, w.Now()+f.For)
+		w.noteStall(l, f.For)
+	case FillDisk:
+		l.full = true
+		l.disk.SetCapacity(l.disk.Used() + uint64(r.IntN(64<<10)))
+	case JumpClock:
+		l.clock.jump += time.Duration(r.Int64N(int64(2*time.Hour))) - time.Hour
+	case HandOver:
+		g := l.groups[r.IntN(groupCount)]
+		return g.Role().Role == raft.Leader && g.StartTransfer(w.lanes[r.IntN(len(w.lanes))].id) == nil
+	default:
+		return w.damage(f, c, r)
+	}
+	return true
+}
+
+// damage strikes a node's disk.
+func (w *World) damage(f *Fault, c *choice, r *rand.Rand) bool {
+	l := c.lane
+	inject := func(x disk.Fault) {
+		l.excused = true
+		l.troubled++
+		x.Skip, x.Count = r.IntN(20), 1+r.IntN(3)
+		c.remove = l.disk.Inject(x)
+	}
+	switch f.Kind {
+	case FailWrite:
+		inject(disk.Fault{Ops: []disk.OpKind{disk.OpWrite, disk.OpZero}})
+	case FailSync:
+		inject(disk.Fault{Ops: []disk.OpKind{disk.OpDatasync, disk.OpSyncDir}, Evict: r.IntN(2) == 0})
+	case FailRead:
+		inject(disk.Fault{Ops: []disk.OpKind{disk.OpRead}})
+	case Rot:
+		return w.rot(l, r)
+	case Misdirect, LoseWrite:
+		l.excused, l.lost = true, true
+		l.disk.Misplace(disk.Misplacement{Path: "*.seg", Skip: r.IntN(10), Lose: f.Kind == LoseWrite, Shift: int64(1+r.IntN(64)) * disk.SectorSize})
+	case Wipe:
+		return w.wipe(l, f)
+	}
+	return true
+}
+
+// noteStall counts what a stalled disk is there for.
+func (w *World) noteStall(l *lane, d time.Duration) {
+	for _, g := range l.groups {
+		if g.Role().Role == raft.Leader && d > 2*electionTimeout {
+			w.reach.add(leaderStalled)
+		}
+	}
+}
+
+// severe cuts, holds or breaks what is between nodes.
+func (w *World) severe(f *Fault, c *choice, r *rand.Rand) {
+	n := len(w.lanes)
+	a, b := r.IntN(n), r.IntN(n-1)
+	if b >= a {
+		b++
+	}
+	parts := r.Uint64()
+	apart := func(x, y int) bool { return parts>>x&1 != parts>>y&1 }
+	for x := range n {
+		for y := range n {
+			if x == y {
+				continue
+			}
+			severed := false
+			switch f.Kind {
+			case CutOneWay, HoldOneWay:
+				severed = x == a && y == b
+			case Isolate:
+				severed = x == a || y == a
+			case Split:
+				severed = apart(x, y)
+			case Bridge:
+				severed = x != a && y != a && (n == 3 || apart(x, y))
+			}
+			if severed {
+				c.ways = append(c.ways, way{x, y})
+			}
+		}
+	}
+	for _, d := range c.ways {
+		w.sever(d, f.Kind == HoldOneWay, 1)
+	}
+	if f.Kind == ResetLinks {
+		w.network.Break(w.lanes[a].id, w.lanes[b].id)
+	}
+}
+
+// sever counts what lies in a direction's way, and tells the network.
+func (w *World) sever(d way, hold bool, add int) {
+	from, to := w.lanes[d.from].id, w.lanes[d.to].id
+	if hold {
+		w.holds[d] += add
+		if w.holds[d] > 0 {
+			w.network.Hold(from, to)
+		} else {
+			w.network.Release(from, to)
+		}
+		return
+	}
+	w.cuts[d] += add
+	if w.cuts[d] > 0 {
+		w.network.Cut(from, to)
+	} else {
+		w.network.Heal(from, to)
+	}
+}
+
+// mend ends a fault of the plan.
+func (w *World) mend(i int) {
+	f, c := &w.Plan.Faults[i], &w.chosen[i]
+	if w.mended[i] {
+		return
+	}
+	w.mended[i] = true
+	w.note(happening{what: faultEnded, fault: i, text: f.Kind.String(), ways: c.ways})
+	for _, d := range c.ways {
+		w.sever(d, f.Kind == HoldOneWay, -1)
+	}
+	l := c.lane
+	if l == nil {
+		return
+	}
+	if f.Kind == FillDisk {
+		l.full = false
+		l.disk.SetCapacity(0)
+	}
+	if c.remove != nil && l.boots == c.boot {
+		c.remove()
+		l.troubled--
+	}
+	if l.up() && l.stopped() {
+		l.die(true) // as an operator does with a replica that has stopped
+		l.restartIn(100 * time.Millisecond)
+	}
+}
+
+// stopped says that a replica of the node has failed.
+func (l *lane) stopped() bool {
+	for _, g := range l.groups {
+		if g.Role().Err != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// wipe empties a node's disk. The others know it by its old directory, so it has to stay out from then on.
+func (w *World) wipe(l *lane, f *Fault) bool {
+	if !l.node.Admitted() {
+		return false
+	}
+	l.die(false)
+	l.Empty()
+	l.lost, l.foreign = false, true
+	l.restartIn(f.For)
+	return true
+}

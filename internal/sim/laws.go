@@ -1,0 +1,241 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ledgerkv/ledgerkv/internal/sim/disk"
+	"github.com/ledgerkv/ledgerkv/ledger"
+	"github.com/ledgerkv/ledgerkv/node"
+	"github.com/ledgerkv/ledgerkv/raft"
+	"github.com/ledgerkv/ledgerkv/statemachine"
+)
+
+// laws knows everything that was committed and applied, and holds each replica against it whenever something has happened on its node.
+type laws struct {
+	world *World
+	// committed are the entries of each group, by index - 1: those that some replica took for committed.
+	committed [groupCount][]committedEntry
+	// applied are the entries that some machine has applied, by index - 1; zero where an index has no command.
+	applied []appliedEntry
+}
+
+// committedEntry is an entry as the first replica had it that took it for committed.
+type committedEntry struct {
+	term     raft.Term
+	checksum uint32
+	body     uint32 // its checksum
+	kind     raft.Kind
+	position raft.Position
+	end      raft.Position
+	// in is the term in which that replica was: the entry was committed in it or before.
+	in raft.Term
+}
+
+// appliedEntry is a command and what it gave.
+type appliedEntry struct {
+	term   uint64
+	body   uint32
+	result uint64
+}
+
+// look holds a node's replicas against the laws. It is called after each turn on the node, so it costs little where nothing has changed.
+func (k *laws) look(l *lane) {
+	for at, g := range l.groups {
+		seen := &l.seen[at]
+		commit, applied := g.Committed(), g.Applied()
+		if tip := g.Ledger().Tip(); tip != seen.tip {
+			k.moved(g, &seen.tip, tip)
+		}
+		if commit == seen.commit && applied == seen.applied {
+			continue
+		}
+		if commit < seen.commit || applied < seen.applied {
+			k.world.violate(fmt.Errorf("law 6: %s went back from commit %d, applied %d to %d, %d in group %d", l.id, seen.commit, seen.applied, commit, applied, g.ID()))
+		}
+		if commit > seen.commit {
+			k.commits(l, at, commit)
+		}
+		seen.commit, seen.applied = commit, applied
+	}
+}
+
+// moved notes where a replica's log ends now, and counts truncations.
+func (k *laws) moved(g *node.Group, seen *ledger.Tip, tip ledger.Tip) {
+	old := *seen
+	*seen = tip
+	if old.ID.Index == 0 || old.ID.Term == tip.ID.Term && old.ID.Index <= tip.ID.Index || old.ID.Index <= g.Ledger().Base().ID.Index {
+		return
+	}
+	if term, err := g.Ledger().TermAt(old.ID.Index); err == nil && term == old.ID.Term {
+		return
+	}
+	k.world.reach.add(truncation)
+	if raft.Position(worldSegment) < old.End && tip.End/worldSegment < (old.End-1)/worldSegment {
+		k.world.reach.add(truncationAcrossSegments)
+	}
+}
+
+// commits checks that what a replica takes for committed is what the others do. The checksum of an entry stands for all before it.
+func (k *laws) commits(l *lane, at int, commit raft.Index) {
+	known := &k.committed[at]
+	log := l.groups[at].Ledger()
+	if base := log.Base(); base.ID.Index > raft.Index(len(*known)) {
+		k.world.violate(fmt.Errorf("law 2: the log of %s begins at %s in group %d, and only %d entries were committed", l.id, base.ID, at+1, len(*known)))
+		return
+	}
+	for i := raft.Index(len(*known)) + 1; i <= commit; i++ {
+		var rec ledger.Record
+		var err error
+		l.disk.Peek(func() { rec, err = log.Record(i) })
+		if err != nil {
+			k.unreadable(l, at, i, err)
+			return
+		}
+		*known = append(*known, committedEntry{rec.ID.Term, rec.Checksum, node.Checksum(rec.Body), rec.Kind, rec.Position, rec.End(), l.groups[at].Role().Term})
+		k.committing(l, at, &rec)
+	}
+	if commit == 0 {
+		return
+	}
+	want := (*known)[commit-1]
+	term, err := log.TermAt(commit)
+	if err != nil {
+		k.unreadable(l, at, commit, err)
+		return
+	}
+	sum, ok := log.ChecksumAt(raft.EntryID{Index: commit, Term: term})
+	if term != want.term || ok && sum != want.checksum {
+		k.world.violate(fmt.Errorf("law 2: %s takes %d(t%d) with checksum %08x for committed in group %d, others %d(t%d) with %08x",
+			l.id, commit, term, sum, at+1, commit, want.term, want.checksum))
+	}
+}
+
+// committing looks at an entry that is committed for the first time.
+func (k *laws) committing(l *lane, at int, rec *ledger.Record) {
+	w := k.world
+	if rec.Kind == raft.KindTrim {
+		if keep, err := raft.DecodeTrim(rec.Body); err == nil && at == logAt {
+			w.trimmed(keep)
+		}
+	}
+	holders := 0
+	for _, x := range w.lanes {
+		if x.holds(at, rec.ID.Index) {
+			holders++
+		}
+	}
+	if holders <= len(w.lanes)/2 {
+		w.violate(fmt.Errorf("law 2: %s takes %s for committed in group %d, and it is durable on %d of %d nodes only", l.id, rec.ID, at+1, holders, len(w.lanes)))
+	}
+}
+
+// unreadable is an entry that a replica can't show. That is no violation where its disk is at fault, or where an image has just taken the
+// log's place.
+func (k *laws) unreadable(l *lane, at int, i raft.Index, err error) {
+	var compacted *ledger.CompactedError
+	if l.lost || l.disk.Crashed() || l.excused || errors.As(err, &compacted) {
+		return
+	}
+	k.world.violate(fmt.Errorf("%s can't show entry %d of group %d, which it takes for committed: %w", l.id, i, at+1, err))
+}
+
+// holds says whether a node would have a committed entry after any power cut now. A disk that has lost something is taken at its word: the
+// budget of faults allows for it.
+func (l *lane) holds(at int, i raft.Index) bool {
+	if l.lost || l.gone || l.foreign {
+		return true
+	}
+	if l.up() && l.groups[at] != nil {
+		l.base[at] = l.groups[at].Ledger().Base()
+	}
+	if i <= l.base[at].ID.Index {
+		return true
+	}
+	e := &l.world.laws.committed[at][i-1]
+	return l.durable(at, e.position, e.end, e.checksum)
+}
+
+// durable says whether a record is on the lane's disk for good. The ledger directory in which one was found last is looked at first; an image
+// begins another one, two at once at most.
+func (l *lane) durable(at int, begin, end raft.Position, checksum uint32) bool {
+	for _, epoch := range [...]uint32{l.epochs[at], l.epochs[at] + 1, l.epochs[at] + 2} {
+		if epoch == 0 || !holdsRecord(l.disk, at, epoch, begin, end, checksum) {
+			continue
+		}
+		l.epochs[at] = epoch
+		return true
+	}
+	return false
+}
+
+// holdsRecord says whether the record in [begin, end) is in a ledger directory for good.
+func holdsRecord(d *disk.Disk, at int, epoch uint32, begin, end raft.Position, checksum uint32) bool {
+	name := fmt.Sprintf("data/groups/%016x/ledger-%08x/%016x.seg", at+1, epoch, begin/worldSegment)
+	raw, ok := d.Durable(name, localPage+int64(begin%worldSegment), int64(end-begin))
+	if !ok {
+		return false
+	}
+	got, _, err := ledger.DecodeRecord(raw)
+	return err == nil && got.Checksum == checksum
+}
+
+// applies checks that machines apply the same entries and that these give the same.
+func (k *laws) applies(l *lane, entries []statemachine.Entry, results []statemachine.Result) {
+	for i := range entries {
+		e := &entries[i]
+		for statemachine.Index(len(k.applied)) < e.Index {
+			k.applied = append(k.applied, appliedEntry{})
+		}
+		got := appliedEntry{e.Term, node.Checksum(e.Body), digest(&results[i])}
+		known := &k.applied[e.Index-1]
+		if *known == (appliedEntry{}) {
+			*known = got
+		} else if *known != got {
+			k.world.violate(fmt.Errorf("law 4: %s applied entry %d of term %d with body %08x and result %016x, another replica one of term %d, %08x, %016x",
+				l.id, e.Index, got.term, got.body, got.result, known.term, known.body, known.result))
+		}
+	}
+}
+
+// leads checks that a leader has every entry that was committed in an earlier term. One that was elected late may lack those of later ones.
+func (k *laws) leads(l *lane, at int, term raft.Term) {
+	for _, x := range k.world.lanes { // what has just been committed by another's turn is noticed at the latest now
+		if x.up() && x != l {
+			k.look(x)
+		}
+	}
+	known := k.committed[at]
+	log := l.node.Group(groupName(at)).Ledger()
+	last := raft.Index(len(known))
+	for last > 0 && known[last-1].in >= term {
+		last--
+	}
+	if last == 0 {
+		return
+	}
+	if base := log.Base(); base.ID.Index > last {
+		return
+	}
+	if got, err := log.TermAt(last); err != nil || got != known[last-1].term {
+		k.world.violate(fmt.Errorf("law 3: %s leads group %d in term %d without the committed %d(t%d): it has term %d there (%v)",
+			l.id, at+1, term, last, known[last-1].term, got, err))
+	}
+}
+
+func groupName(at int) string { return [...]string{kvGroup, logGroup}[at] }
+
+// acknowledges checks that what a client is told of a write is what was committed.
+func (k *laws) acknowledges(l *lane, o *operation, out node.Proposed) {
+	known := k.committed[o.group]
+	body := node.Checksum(o.body)
+	if raft.Index(len(known)) < out.Index {
+		k.world.violate(fmt.Errorf("law 5: %s acknowledges %d(t%d) of group %d, and only %d entries are committed", l.id, out.Index, out.Term, o.group+1, len(known)))
+		return
+	}
+	e := &known[out.Index-1]
+	if e.term != out.Term || e.body != body || e.position != out.Position || e.kind != raft.KindData {
+		k.world.violate(fmt.Errorf("law 5: %s acknowledges %d(t%d) of group %d with body %08x at %d; committed there is one of term %d with %08x at %d",
+			l.id, out.Index, out.Term, o.group+1, body, out.Position, e.term, e.body, e.position))
+	}
+}

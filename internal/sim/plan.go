@@ -1,0 +1,240 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Plan is a run before it begins: everything that a seed decides but the order of events. Two runs of one plan are the same run.
+type Plan struct {
+	// Seed feeds the order of events, the network's delays, what power cuts leave, and what the clients do.
+	Seed uint64
+	// Nodes is the number of nodes, 3 or 5.
+	Nodes int
+	// Model: machines are kept in the model engine, which falls back at a crash as an engine on disk does; otherwise in B-trees.
+	Model bool
+	// Length is how long faults go on, in virtual time. Then some of the nodes are healed, and then all.
+	Length time.Duration
+	// Tick is the resolution of the nodes' timing.
+	Tick time.Duration
+	// Clients is how many clients there are, Think the mean pause of each between two operations, Keys how many keys they share.
+	Clients int
+	Think   time.Duration
+	Keys    int
+	// Rough: faults begin at once, before the nodes have recognised each other. No disk loses anything then.
+	Rough bool
+	// Large: what the clients write is long, so that segments fill.
+	Large bool
+	// Skew is how much faster than true time each node's clock goes, in parts of a million.
+	Skew []int
+	// Weather is what goes wrong all the time, Faults what goes wrong at a time.
+	Weather Weather
+	Faults  []Fault
+}
+
+// Weather is how often things go wrong all the time. Probabilities are from 0 to 1.
+type Weather struct {
+	// Delay is how long frames travel at least, Jitter by how much it differs. Spike frames take twenty times as long.
+	Delay, Jitter time.Duration
+	Spike         float64
+	// Drop and Duplicate are for messages of the control class, Reset is that a frame's delivery breaks its connection.
+	Drop, Duplicate, Reset float64
+	// Lag is that a loop, after a turn, is not run for up to LagFor.
+	Lag    float64
+	LagFor time.Duration
+	// Between is that other loops run in the middle of a write or a flush.
+	Between float64
+	// Slow is that a loop that used the disk waits for it up to SlowFor.
+	Slow    float64
+	SlowFor time.Duration
+	// Mute is that a client's answer gets lost.
+	Mute float64
+	// CutStart is that the power is cut in the middle of a start, BadStart that the disk fails in one.
+	CutStart, BadStart float64
+}
+
+// Fault is something that goes wrong at a time.
+type Fault struct {
+	Kind FaultKind
+	// At is when, and For how long it lasts.
+	At, For time.Duration
+	// Draw decides what Kind leaves open: which node, which file.
+	Draw uint64
+}
+
+// FaultKind says what goes wrong.
+type FaultKind uint8
+
+// The kinds of faults. Each is a class of its own, that a seed switches on or off.
+const (
+	PowerCut     FaultKind = iota // a node loses its power
+	PowerCutAtIO                  // ... at one of its next writes or flushes
+	PowerCutAll                   // all nodes lose their power at once
+	KillProcess                   // a node's process is killed; what it wrote is still there
+	Pause                         // a node does not run for a while
+	CutOneWay                     // frames from one node to another are lost
+	HoldOneWay                    // frames from one node to another wait
+	Isolate                       // a node hears nobody, and nobody hears it
+	Split                         // the nodes fall into two parts
+	Bridge                        // two parts that hear nothing of each other, and one node that hears all
+	ResetLinks                    // the connections between two nodes break
+	StallDisk                     // a node's disk answers nothing for a while
+	FillDisk                      // a node's disk is full for a while
+	FailWrite                     // a write fails
+	FailSync                      // a flush fails, and what it should have written may be gone
+	FailRead                      // a read fails
+	JumpClock                     // a node's time of day jumps
+	HandOver                      // a leader is asked to hand over
+	Rot                           // a bit of what is durable flips
+	Misdirect                     // a write goes to the wrong place
+	LoseWrite                     // a write is acknowledged and never done
+	Wipe                          // a node comes back with an empty disk
+	faultKinds
+)
+
+var faultNames = [...]string{"power cut", "power cut at I/O", "power cut of all", "process killed", "pause", "one-way cut", "one-way hold", "isolation", "split",
+	"bridge", "connections reset", "disk stalls", "disk full", "write fails", "sync fails", "read fails", "clock jumps", "hand-over", "bit rot", "misdirected write",
+	"lost write", "wipe"}
+
+// String is the kind in words.
+func (k FaultKind) String() string {
+	if int(k) >= len(faultNames) {
+		return fmt.Sprintf("fault(%d)", uint8(k))
+	}
+	return faultNames[k]
+}
+
+// pace is how often a class of faults strikes on average, when it is on, and how long a fault of it lasts.
+var pace = [faultKinds]struct{ every, least, most time.Duration }{
+	PowerCut:     {3 * time.Second, 10 * time.Millisecond, 4 * time.Second},
+	PowerCutAtIO: {2 * time.Second, 10 * time.Millisecond, 2 * time.Second},
+	PowerCutAll:  {6 * time.Second, 50 * time.Millisecond, time.Second},
+	KillProcess:  {3 * time.Second, 10 * time.Millisecond, 2 * time.Second},
+	Pause:        {2 * time.Second, 50 * time.Millisecond, 3 * time.Second},
+	CutOneWay:    {2 * time.Second, 50 * time.Millisecond, 4 * time.Second},
+	HoldOneWay:   {2 * time.Second, 50 * time.Millisecond, 4 * time.Second},
+	Isolate:      {3 * time.Second, 200 * time.Millisecond, 6 * time.Second},
+	Split:        {3 * time.Second, 200 * time.Millisecond, 5 * time.Second},
+	Bridge:       {4 * time.Second, 300 * time.Millisecond, 5 * time.Second},
+	ResetLinks:   {time.Second, 0, 0},
+	StallDisk:    {3 * time.Second, 100 * time.Millisecond, 4 * time.Second},
+	FillDisk:     {4 * time.Second, 100 * time.Millisecond, 3 * time.Second},
+	FailWrite:    {5 * time.Second, 100 * time.Millisecond, 2 * time.Second},
+	FailSync:     {5 * time.Second, 100 * time.Millisecond, 2 * time.Second},
+	FailRead:     {4 * time.Second, 100 * time.Millisecond, 2 * time.Second},
+	JumpClock:    {2 * time.Second, 0, 0},
+	HandOver:     {time.Second, 0, 0},
+	Rot:          {3 * time.Second, 0, 0},
+	Misdirect:    {8 * time.Second, 0, 0},
+	LoseWrite:    {8 * time.Second, 0, 0},
+	Wipe:         {10 * time.Second, 100 * time.Millisecond, time.Second},
+}
+
+// Draw makes the plan of a seed: a random subset of everything that can go wrong, at random rates.
+func Draw(seed uint64) Plan {
+	r := rand.New(rand.NewPCG(seed, 0x9147))
+	p := Plan{Seed: seed, Nodes: 3, Model: r.IntN(2) == 0, Length: between(r, 3*time.Second, 15*time.Second),
+		Tick:    [...]time.Duration{10, 20, 25}[r.IntN(3)] * time.Millisecond,
+		Clients: 1 + r.IntN(6), Think: between(r, 5*time.Millisecond, 300*time.Millisecond), Keys: 1 + r.IntN(8)}
+	if r.IntN(4) == 0 {
+		p.Nodes = 5
+	}
+	p.Large = r.IntN(3) == 0
+	p.Skew = make([]int, p.Nodes)
+	if r.IntN(2) == 0 {
+		for i := range p.Skew {
+			p.Skew[i] = r.IntN(100_000) - 50_000
+		}
+	}
+	p.Rough = r.IntN(10) == 0
+	p.Weather = drawWeather(r)
+	p.Faults = drawFaults(r, p.Length)
+	if p.Rough {
+		p.Faults = slices.DeleteFunc(p.Faults, func(f Fault) bool { return f.Kind.ofData() })
+	}
+	return p
+}
+
+func drawWeather(r *rand.Rand) Weather {
+	w := Weather{Delay: between(r, 20*time.Microsecond, 5*time.Millisecond), Jitter: between(r, 10*time.Microsecond, 10*time.Millisecond)}
+	some := func(p *float64, most float64) {
+		if r.IntN(3) == 0 {
+			*p = most * r.Float64() * r.Float64()
+		}
+	}
+	some(&w.Spike, 0.2)
+	some(&w.Drop, 0.3)
+	some(&w.Duplicate, 0.3)
+	some(&w.Reset, 0.02)
+	some(&w.Lag, 0.3)
+	w.LagFor = between(r, time.Millisecond, 100*time.Millisecond)
+	some(&w.Between, 0.5)
+	some(&w.Slow, 0.5)
+	w.SlowFor = between(r, time.Millisecond, 100*time.Millisecond)
+	some(&w.Mute, 0.2)
+	some(&w.CutStart, 0.8)
+	some(&w.BadStart, 0.8)
+	return w
+}
+
+func drawFaults(r *rand.Rand, length time.Duration) []Fault {
+	var faults []Fault
+	share := 0.1 + 0.4*r.Float64() // of the classes are on
+	for k := range faultKinds {
+		if r.Float64() > share {
+			continue
+		}
+		p := pace[k]
+		rate := 0.3 + 1.5*r.Float64()
+		for at := 300 * time.Millisecond; ; {
+			at += time.Duration(r.ExpFloat64() * float64(p.every) / rate)
+			if at >= length {
+				break
+			}
+			f := Fault{Kind: k, At: at, Draw: r.Uint64()}
+			if p.most > 0 {
+				f.For = between(r, p.least, p.most)
+			}
+			faults = append(faults, f)
+		}
+	}
+	slices.SortStableFunc(faults, func(a, b Fault) int { return int(a.At - b.At) })
+	return faults
+}
+
+// between draws a time from least to most, the short ones as likely as the long ones.
+func between(r *rand.Rand, least, most time.Duration) time.Duration {
+	least = max(least, 1)
+	octaves := 0
+	for x := least; x < most; x *= 2 {
+		octaves++
+	}
+	d := least
+	for range r.IntN(octaves + 1) {
+		d *= 2
+	}
+	return min(d+time.Duration(r.Int64N(int64(d))), most)
+}
+
+// String says what a plan is, in a few lines.
+func (p Plan) String() string {
+	var b strings.Builder
+	engine := "B-trees"
+	if p.Model {
+		engine = "model engines"
+	}
+	fmt.Fprintf(&b, "seed %d: %d nodes over %s, %d clients on %d keys, a pause of %v; ticks of %v; faults for %v\n", p.Seed, p.Nodes, engine, p.Clients, p.Keys,
+		p.Think.Round(time.Millisecond), p.Tick, p.Length.Round(time.Millisecond))
+	fmt.Fprintf(&b, "weather: %+v, clocks %v ppm\n", p.Weather, p.Skew)
+	for i, f := range p.Faults {
+		fmt.Fprintf(&b, "  fault %2d at %8.3fs: %s", i, f.At.Seconds(), f.Kind)
+		if f.For > 0 {
+			fmt.Fprintf(&b, " for %v", f.For.Round(time.Millisecond))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}

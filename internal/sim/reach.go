@@ -1,0 +1,91 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+)
+
+// situation is something that a run can get into.
+type situation int
+
+const (
+	leaderElected situation = iota
+	leaderStalled
+	imageMade
+	imageSent
+	imageInstalled
+	baseReset
+	installInterrupted
+	truncation
+	truncationAcrossSegments
+	tornTailInFiller
+	powerCutAtIO
+	powerCutInRecovery
+	powerCutOfAll
+	replicaStopped
+	startRefused
+	turnsWithinIO
+	resetWithFramesUnderWay
+	wipedStayedOut
+	rotFound
+	diskFullAnswered
+	uncertainAnswered
+	redirected
+	quorumHealed
+	situations
+)
+
+var situationNames = [situations]string{"leader elected", "leader stalled on its disk", "image made", "image sent", "image installed", "log reset to a base",
+	"installation interrupted by a crash", "uncommitted entries truncated", "truncation across a segment", "tail torn in a filler", "power cut at an I/O",
+	"power cut during recovery", "power cut of all", "replica stopped by its disk", "start refused", "turns in the middle of an I/O",
+	"connection reset with frames under way", "wiped node kept out", "bit rot found", "write refused on a full disk", "client told that the outcome is uncertain",
+	"client redirected", "quorum healed alone"}
+
+// Reached counts the situations that runs have been in, and the faults that struck.
+type Reached struct {
+	count  [situations]uint64
+	struck [faultKinds]uint64
+}
+
+func (r *Reached) add(s situation) { r.count[s]++ }
+
+// Merge adds what another run has reached.
+func (r *Reached) Merge(other *Reached) {
+	for i, n := range other.count {
+		r.count[i] += n
+	}
+	for i, n := range other.struck {
+		r.struck[i] += n
+	}
+}
+
+// EnoughRuns is the number of runs in which every situation and every kind of fault comes about.
+const EnoughRuns = 2000
+
+// Missing names what has never come about: situations, and kinds of faults.
+func (r *Reached) Missing() []string {
+	var missing []string
+	for i, n := range r.count {
+		if n == 0 {
+			missing = append(missing, situationNames[i])
+		}
+	}
+	for k, n := range r.struck {
+		if n == 0 {
+			missing = append(missing, "fault: "+FaultKind(k).String())
+		}
+	}
+	return missing
+}
+
+// String gives the counts, a line each.
+func (r *Reached) String() string {
+	var b strings.Builder
+	for i, n := range r.count {
+		fmt.Fprintf(&b, "%10d  %s\n", n, situationNames[i])
+	}
+	for k, n := range r.struck {
+		fmt.Fprintf(&b, "%10d  fault: %s\n", n, FaultKind(k))
+	}
+	return b.String()
+}

@@ -1,0 +1,77 @@
+package sim
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// Encode writes a plan as one word, for the command line: what a shrunk plan is replayed from.
+func (p Plan) Encode() string {
+	b, err := json.Marshal(p)
+	if err != nil {
+		panic("sim: encoding a plan: " + err.Error()) // it holds numbers alone
+	}
+	return base64.RawURLEncoding.EncodeToString(squeeze(b))
+}
+
+// DecodePlan reads what Encode wrote.
+func DecodePlan(word string) (Plan, error) {
+	var p Plan
+	b, err := base64.RawURLEncoding.DecodeString(word)
+	if err == nil {
+		b, err = expand(b)
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &p)
+	}
+	if err == nil {
+		err = p.Validate()
+	}
+	if err != nil {
+		return Plan{}, fmt.Errorf("sim: expected a plan as the simulator printed it: %w", err)
+	}
+	return p, nil
+}
+
+// Validate says whether a plan can be carried out.
+func (p Plan) Validate() error {
+	switch {
+	case p.Nodes < 1 || p.Nodes > 9 || len(p.Skew) != p.Nodes:
+		return fmt.Errorf("sim: expected 1 to 9 nodes and a skew for each, found %d and %d", p.Nodes, len(p.Skew))
+	case p.Length <= 0 || p.Tick <= 0 || p.Think <= 0 || p.Weather.Jitter <= 0 || p.Weather.LagFor <= 0 || p.Weather.SlowFor <= 0:
+		return fmt.Errorf("sim: expected times above 0, found a length of %v, ticks of %v, a pause of %v, and the weather %+v", p.Length, p.Tick, p.Think, p.Weather)
+	case p.Clients < 1 || p.Keys < 1:
+		return fmt.Errorf("sim: expected at least one client and one key, found %d and %d", p.Clients, p.Keys)
+	}
+	for i, f := range p.Faults {
+		if f.Kind >= faultKinds || f.At < 0 || f.For < 0 || f.For == 0 && pace[f.Kind].most > 0 {
+			return fmt.Errorf("sim: fault %d can't be: %+v", i, f)
+		}
+	}
+	return nil
+}
+
+// squeeze and expand are DEFLATE, so that a plan fits a line.
+func squeeze(b []byte) []byte {
+	var out bytes.Buffer
+	w, err := flate.NewWriter(&out, flate.BestCompression)
+	if err == nil {
+		_, err = w.Write(b)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic("sim: compressing a plan: " + err.Error()) // memory does not fail
+	}
+	return out.Bytes()
+}
+
+func expand(b []byte) ([]byte, error) {
+	const most = 1 << 20
+	return io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b)), most))
+}

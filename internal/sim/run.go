@@ -1,0 +1,336 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/ledgerkv/ledgerkv/internal/sim/check"
+	"github.com/ledgerkv/ledgerkv/kv/model"
+	"github.com/ledgerkv/ledgerkv/ledger"
+	"github.com/ledgerkv/ledgerkv/raft"
+	"github.com/ledgerkv/ledgerkv/statemachine/image"
+)
+
+// Outcome is what became of a run.
+type Outcome struct {
+	// Violation is the first law that was broken; nil when none was.
+	Violation error
+	// Hash is the trace's: the same for two runs of one plan.
+	Hash uint64
+	// Events is how many things happened, Virtual how long the run took in virtual time.
+	Events  uint64
+	Virtual time.Duration
+	// Operations is how many operations the clients began.
+	Operations int
+	Reached    Reached
+	// Trace is what happened, if it was asked for.
+	Trace *Trace
+}
+
+// RunOptions say what is kept of a run.
+type RunOptions struct {
+	// Trace: what happens is kept.
+	Trace bool
+	// Logger receives what the nodes log. Default: nothing.
+	Logger *slog.Logger
+}
+
+// Run carries a plan out. A panic of the code under test is a violation, too.
+func Run(p Plan, o RunOptions) (out Outcome) {
+	w := NewWorld(p, o.Trace, o.Logger)
+	defer func() {
+		if r := recover(); r != nil {
+			out = w.outcome(fmt.Errorf("panic: %v\n%s", r, stack()))
+		}
+	}()
+	return w.outcome(w.play())
+}
+
+func (w *World) outcome(err error) Outcome {
+	if err != nil {
+		w.note(happening{what: lawBroken, text: err.Error()})
+	}
+	out := Outcome{Violation: err, Hash: w.trace.hash, Events: w.events, Virtual: w.Now(), Operations: w.history.Len(), Reached: w.reach}
+	if w.trace.record {
+		out.Trace = &Trace{Plan: w.Plan, all: w.trace.all}
+	}
+	return out
+}
+
+const (
+	// leaderWithin is how soon a healed quorum has to have leaders: ten election timeouts.
+	leaderWithin = 10 * electionTimeout
+	// convergeWithin is how soon healed nodes have to hold the same, all images sent.
+	convergeWithin = 60 * time.Second
+)
+
+// play is a run: faults, then a quorum alone, then all.
+func (w *World) play() error {
+	w.calm = !w.Plan.Rough
+	w.begin()
+	if err := w.found(); err != nil {
+		return err
+	}
+	end := w.Now() + w.Plan.Length
+	if err := w.run("the end of the faults", w.Plan.Length+time.Second, func() bool { return w.Now() >= end }); err != nil {
+		return err
+	}
+	quorum := w.healQuorum()
+	for _, phase := range []struct {
+		name  string
+		lanes []*lane
+	}{{"a quorum alone", quorum}, {"all nodes", w.healthy()}} {
+		w.note(happening{what: phaseBegan, text: phase.name + " healed"})
+		w.raise(phase.lanes)
+		if err := w.run("leaders of "+phase.name, leaderWithin+startWithin, func() bool { return w.led(phase.lanes) }); err != nil {
+			return err
+		}
+		if err := w.run("convergence of "+phase.name, convergeWithin, func() bool { return w.converged(phase.lanes) }); err != nil {
+			return err
+		}
+		w.reach.add(quorumHealed)
+	}
+	return w.compareAll()
+}
+
+// startWithin is how long it may take until a node that failed to start is tried again.
+const startWithin = time.Second
+
+// healQuorum ends all faults and the weather, takes down whoever is not in a random quorum of those that have lost nothing, and lets the
+// clients finish.
+func (w *World) healQuorum() []*lane {
+	for i := range w.Plan.Faults {
+		if c := &w.chosen[i]; c.lane != nil || len(c.ways) > 0 {
+			w.mend(i)
+		}
+	}
+	w.calm = true
+	w.network.HealAll()
+	w.network.SetFaults(noFaults)
+	for _, c := range w.clients {
+		c.stopped = true
+	}
+	for _, l := range w.lanes {
+		l.paused, l.stalled = 0, 0
+		l.full = false
+		l.disk.SetCapacity(0)
+		l.disk.Mend()
+		for i := range l.loops {
+			l.loops[i].held = 0
+		}
+	}
+	well := w.healthy()
+	w.random.Shuffle(len(well), func(i, j int) { well[i], well[j] = well[j], well[i] })
+	quorum := well[:len(w.lanes)/2+1]
+	if !w.founded() {
+		quorum = well // it takes all of them
+	}
+	for _, l := range w.lanes {
+		if !contains(quorum, l) && l.up() {
+			l.die(w.random.IntN(2) == 0)
+		}
+		l.starts++ // nobody starts but whom raise starts
+	}
+	return quorum
+}
+
+// healthy are the lanes that have lost nothing.
+func (w *World) healthy() []*lane {
+	var well []*lane
+	for _, l := range w.lanes {
+		if !l.lost && !l.gone && !l.foreign {
+			well = append(well, l)
+		}
+	}
+	return well
+}
+
+// raise starts the lanes that are down, and starts again those that have a replica that stopped.
+func (w *World) raise(lanes []*lane) {
+	for _, l := range lanes {
+		if l.up() && l.stopped() {
+			l.die(true)
+		}
+		if !l.up() {
+			l.restartIn(time.Millisecond)
+		}
+	}
+}
+
+// led says whether both groups have a leader among the lanes that can serve.
+func (w *World) led(lanes []*lane) bool {
+	for at := range groupCount {
+		if w.leader(lanes, at) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *World) leader(lanes []*lane, at int) *lane {
+	for _, l := range lanes {
+		if l.up() && l.groups[at].Role().Ready {
+			return l
+		}
+	}
+	return nil
+}
+
+// converged says whether all lanes have applied the same in both groups, with nothing under way.
+func (w *World) converged(lanes []*lane) bool {
+	for _, c := range w.clients {
+		if c.stage != resting {
+			return false
+		}
+	}
+	for at := range groupCount {
+		leader := w.leader(lanes, at)
+		if leader == nil {
+			return false
+		}
+		want := leader.groups[at].Ledger().Last().Index
+		for _, l := range lanes {
+			if !l.up() || l.groups[at].Applied() != want || l.groups[at].Ledger().Last().Index != want || l.groups[at].Committed() != want {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// compareAll holds the replicas that have converged against each other, and what the clients saw against what can be.
+func (w *World) compareAll() error {
+	for _, l := range w.lanes {
+		l.disk.Mend()
+	}
+	for _, l := range w.lanes {
+		if l.foreign && l.up() {
+			w.reach.add(wipedStayedOut)
+		}
+	}
+	lanes := w.healthy()
+	if err := w.compareStates(lanes); err != nil {
+		return err
+	}
+	for at := range groupCount {
+		if err := w.compareLogs(lanes, at); err != nil {
+			return err
+		}
+	}
+	for i, l := range lanes {
+		if err := w.dump(l, -1-i); err != nil {
+			return err
+		}
+	}
+	if _, err := w.history.Check(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// dump writes what a replica holds into the history, as the last reads.
+func (w *World) dump(l *lane, reader int) error {
+	m, from := l.store()
+	all, err := m.Range(context.Background(), model.RangeOptions{})
+	if err != nil {
+		return fmt.Errorf("%s: reading the store: %w", l.id, err)
+	}
+	w.history.DumpStore(reader, int64(w.Now()), from, all.Revision, all.Items)
+	records, err := l.records(logAt)
+	if err != nil {
+		return err
+	}
+	entries := make([]check.Entry, len(records))
+	for i := range records {
+		entries[i] = entryOf(&records[i])
+	}
+	w.history.DumpLog(reader, int64(w.Now()), uint64(l.groups[logAt].Ledger().Base().ID.Index)+1, entries)
+	return nil
+}
+
+// compareStates demands the same state of all machines, which have applied the same.
+func (w *World) compareStates(lanes []*lane) error {
+	var first [32]byte
+	for i, l := range lanes {
+		img, err := l.groups[kvAt].Machine().Image()
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.id, err)
+		}
+		hash, err := image.Hash(img)
+		if err := errors.Join(err, img.Close()); err != nil {
+			return fmt.Errorf("%s: hashing the state: %w", l.id, err)
+		}
+		if i == 0 {
+			first = hash
+		}
+		if hash != first {
+			return fmt.Errorf("law 10: the state of %s is %x, that of %s is %x", l.id, hash, lanes[0].id, first)
+		}
+	}
+	return nil
+}
+
+// compareLogs demands the same bytes at the same positions of all logs, over the range that two of them hold.
+func (w *World) compareLogs(lanes []*lane, at int) error {
+	longest := lanes[0]
+	for _, l := range lanes {
+		if l.groups[at].Ledger().Base().ID.Index < longest.groups[at].Ledger().Base().ID.Index {
+			longest = l
+		}
+	}
+	want, err := longest.records(at)
+	if err != nil {
+		return err
+	}
+	for _, l := range lanes {
+		got, err := l.records(at)
+		if err != nil {
+			return err
+		}
+		if len(got) > len(want) {
+			return fmt.Errorf("law 9: %s has %d entries of group %d, %s, whose log begins no later, %d", l.id, len(got), at+1, longest.id, len(want))
+		}
+		for i := range got {
+			a, b := &want[len(want)-len(got)+i], &got[i]
+			if !bytes.Equal(a.Raw, b.Raw) || a.Position != b.Position {
+				return fmt.Errorf("law 9: entry %s of group %d at %s, %d bytes at %d, is %s at %s, %d bytes at %d", a.ID, at+1, longest.id, len(a.Raw), a.Position,
+					b.ID, l.id, len(b.Raw), b.Position)
+			}
+		}
+	}
+	return nil
+}
+
+// records reads all that a replica's log holds.
+func (l *lane) records(at int) ([]ledger.Record, error) {
+	log := l.groups[at].Ledger()
+	reading := log.Reader(log.Base().ID.Index + 1)
+	defer reading.Close()
+	var all []ledger.Record
+	for last := log.Last().Index; ; {
+		n := len(all)
+		var err error
+		if all, err = reading.Batch(last, 1<<20, all); err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("%s: reading the log of group %d behind %d: %w", l.id, at+1, n, err)
+		}
+		if len(all) == n {
+			return all, nil
+		}
+		for i := n; i < len(all); i++ { // the reader's memory is its own
+			r := &all[i]
+			r.Raw = bytes.Clone(r.Raw)
+			r.Body = r.Raw[raft.RecordHeaderSize : raft.RecordHeaderSize+len(r.Body)]
+		}
+	}
+}
+
+// trimmed tells the history that the log's head may go from now on.
+func (w *World) trimmed(keep raft.Index) {
+	id := w.history.Invoke(-100, int64(w.Now()), check.Trim{First: uint64(keep)})
+	w.history.Return(id, int64(w.Now()), check.Done{})
+}
