@@ -35,8 +35,9 @@ var drivers = []driver{
 	{
 		name: "sim", dir: "internal/sim/cmd/sim", module: ".", program: true, rooms: everything, first: from(20),
 		args: func(n int) []string {
-			return []string{"-seeds", fmt.Sprintf("%d..%d", from(20)(n), from(20)(n+1)-1), "-jobs", "1"}
+			return []string{"-seeds", fmt.Sprintf("%d..%d", from(20)(n), from(20)(n+1)-1), "-shrink", "0"}
 		},
+	},
 	},
 	{
 		name: "raft", dir: "raft/rafttest", module: ".", rooms: []string{"raft"}, first: from(90),

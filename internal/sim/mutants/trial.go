@@ -175,6 +175,7 @@ var (
 	// reasons are tried one after the other.
 	reasons = []*regexp.Regexp{
 		regexp.MustCompile(`law \d+:[^\n]*`),
+		regexp.MustCompile(`BROKEN: ([^\n]*)`),
 		regexp.MustCompile(`broken invariant:[^\n]*`),
 		regexp.MustCompile(`(?m)^\s*(?:Error:|Received unexpected error:)\s*(?:Received unexpected error:)?\s*([^\n]*)`),
 		regexp.MustCompile(`panic:[^\n]*`),
