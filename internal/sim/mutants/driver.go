@@ -38,7 +38,6 @@ var drivers = []driver{
 			return []string{"-seeds", fmt.Sprintf("%d..%d", from(20)(n), from(20)(n+1)-1), "-shrink", "0"}
 		},
 	},
-	},
 	{
 		name: "raft", dir: "raft/rafttest", module: ".", rooms: []string{"raft"}, first: from(90),
 		args: func(n int) []string { return seeds("^TestSimulate$", "seed", "seeds", n, 90) },
