@@ -109,6 +109,18 @@ func (k *checker) commits(r *replica, before, o *raft.Output, all []*replica) er
 	return nil
 }
 
+// lasts checks that the disks of a quorum still hold the last committed entry, and with it all before: it was so when it was committed.
+// REQUIRES: the membership has always been config.
+func (k *checker) lasts(config raft.Configuration, all []*replica) error {
+	if k.highest() == 0 {
+		return nil
+	}
+	if err := held(k.committed[k.highest()], config, all); err != nil {
+		return fmt.Errorf("law 2: the committed %s is not on a quorum any more: %w", k.committed[k.highest()], err)
+	}
+	return nil
+}
+
 // held checks that the disks of a quorum hold an entry.
 func held(id raft.EntryID, config raft.Configuration, all []*replica) error {
 	for _, half := range [][]raft.NodeID{config.Voters(), config.Outgoing()} {

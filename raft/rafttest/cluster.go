@@ -24,13 +24,21 @@ type cluster struct {
 	// lose, when not nil, says what else is lost.
 	lose  func(*packet) bool
 	check *checker
+	start start
+	// observe is Schedule.Observe.
+	observe func(raft.NodeID, *raft.Output, []raft.EntryID)
 }
 
 type link struct{ from, to raft.NodeID }
 
 // newCluster makes replicas with empty logs and one configuration among all of them, and starts them.
 func newCluster(config raft.Configuration, settings raft.Config) (*cluster, error) {
-	c := &cluster{cut: map[link]bool{}, check: newChecker()}
+	return newClusterOf(startOurs, config, settings)
+}
+
+// newClusterOf does so with cores that start makes.
+func newClusterOf(start start, config raft.Configuration, settings raft.Config) (*cluster, error) {
+	c := &cluster{cut: map[link]bool{}, check: newChecker(), start: start}
 	for _, m := range config.Members {
 		if err := c.add(m.ID, config, settings); err != nil {
 			return nil, err
@@ -42,10 +50,10 @@ func newCluster(config raft.Configuration, settings raft.Config) (*cluster, erro
 // add starts another replica with an empty log.
 func (c *cluster) add(id raft.NodeID, config raft.Configuration, settings raft.Config) error {
 	settings.ID = id
-	r := &replica{id: id, cfg: settings}
+	r := &replica{id: id, cfg: settings, start: c.start}
 	r.disk.log.base.Configuration = config
 	c.replicas = append(c.replicas, r)
-	return r.start()
+	return r.run()
 }
 
 func (c *cluster) replica(id raft.NodeID) *replica {
@@ -59,9 +67,13 @@ func (c *cluster) replica(id raft.NodeID) *replica {
 
 // take takes an output, checks it, sends what may be sent at once, and applies what is committed and synced.
 func (c *cluster) take(r *replica) (raft.Output, error) {
+	before := r.commit
 	o := r.take()
 	if err := c.check.took(r, &o, c.replicas); err != nil {
 		return o, err
+	}
+	if c.observe != nil {
+		c.observe(r.id, &o, r.log.ids(before, o.Commit))
 	}
 	for i := range o.Send {
 		if err := c.check.leaves(r, &o.Send[i]); err != nil {
@@ -167,11 +179,11 @@ func loseAll(*raft.Output) (raft.Output, bool) { return raft.Output{}, false }
 // restart starts a process again.
 func (c *cluster) restart(r *replica) error {
 	c.check.restarted(r.id)
-	return r.start()
+	return r.run()
 }
 
 // read asks a replica for a linearizable read, by ReadIndex or by ForwardRead.
-func (c *cluster) read(r *replica, ask func(*raft.Core, raft.ReadID) error) (raft.ReadID, error) {
+func (c *cluster) read(r *replica, ask func(Core, raft.ReadID) error) (raft.ReadID, error) {
 	r.reads++
 	id := raft.ReadID{Boot: r.boot<<8 | uint64(slices.Index(c.replicas, r)), Counter: uint64(r.reads)}
 	err := ask(r.core, id)

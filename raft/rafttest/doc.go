@@ -4,7 +4,8 @@
 // step (testdata/*.txt; go test -rewrite writes the expectations anew, to be reviewed like code). Simulate runs a random
 // schedule from a seed: messages are lost, repeated and overtake each other, disks become durable late or stall, processes crash
 // and lose what they had not synced, clocks run apart, the membership changes, and the clients rest at times so that the group
-// falls silent. The laws of docs/safety.md are checked after every step.
+// falls silent. The laws of docs/safety.md are checked after every step. Schedule.Run does the same with
+// cores that need not be raft.Core: the module in raft/rafttest/interop runs them beside etcd/raft.
 //
 // The pieces are a ledger in memory (ledger.go), a replica that carries out a core's outputs (replica.go), the cluster with its
 // network (cluster.go), and the checker (checker.go). Everything is single-threaded and deterministic.

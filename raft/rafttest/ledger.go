@@ -35,6 +35,15 @@ func (l *ledger) id(i raft.Index) (id raft.EntryID, ok bool) {
 	return l.entry(i).ID, true
 }
 
+// ids names the entries (lo, hi], as far as they are above the base.
+func (l *ledger) ids(lo, hi raft.Index) []raft.EntryID {
+	var ids []raft.EntryID
+	for i := max(lo, l.base.ID.Index) + 1; i <= hi; i++ {
+		ids = append(ids, l.entry(i).ID)
+	}
+	return ids
+}
+
 // write carries out an output's Truncate and Append.
 func (l *ledger) write(truncate raft.Index, entries []raft.Entry) {
 	if truncate != 0 {

@@ -46,8 +46,9 @@ type replica struct {
 	id   raft.NodeID
 	cfg  raft.Config
 	disk disk
-	// core is nil while the process is down; the rest is then meaningless.
-	core  *raft.Core
+	// start makes the core, which is nil while the process is down; the rest is then meaningless.
+	start start
+	core  Core
 	boot  uint64
 	clock raft.Monotonic
 	// log is the disk's and everything written since; machine has applied it up to the synced part of the commit index.
@@ -66,8 +67,8 @@ type replica struct {
 	stalled bool
 }
 
-// start makes a core from what the disk holds.
-func (r *replica) start() error {
+// run starts the process: it makes a core from what the disk holds.
+func (r *replica) run() error {
 	r.boot++
 	if last := r.disk.log.last().Term; last > r.disk.state.Term {
 		// The entries survived a crash and the hard state didn't. There was no vote in the term: it would have waited.
@@ -75,7 +76,7 @@ func (r *replica) start() error {
 	}
 	cfg := r.cfg
 	cfg.Boot = r.boot
-	core, err := raft.New(cfg, r.disk.log.restart(r.disk.state))
+	core, err := r.start(cfg, r.disk.log.restart(r.disk.state), r.disk.log.entries)
 	if err != nil {
 		return fmt.Errorf("%s can't start from its own disk: %w", r.id, err)
 	}

@@ -13,8 +13,8 @@ func (s *story) onOne() map[string]func(*replica, arguments) error {
 	return map[string]func(*replica, arguments) error{
 		"elect": s.elect, "take": s.takeOne, "sync": s.syncSome, "propose": s.propose, "change": s.change, "peers": s.peers,
 		"log": s.printLog, "compact": s.compactTo,
-		"read":     func(r *replica, _ arguments) error { return s.readAt(r, (*raft.Core).ReadIndex) },
-		"forward":  func(r *replica, _ arguments) error { return s.readAt(r, (*raft.Core).ForwardRead) },
+		"read":     func(r *replica, _ arguments) error { return s.readAt(r, Core.ReadIndex) },
+		"forward":  func(r *replica, _ arguments) error { return s.readAt(r, Core.ForwardRead) },
 		"transfer": func(r *replica, a arguments) error { s.refused(r.core.Transfer(a.node())); return nil },
 		"resign": func(r *replica, a arguments) error {
 			s.refused(r.core.Resign(strings.Join(a.plain, " ")))
@@ -50,7 +50,7 @@ func (s *story) lease(r *replica, _ arguments) error {
 	return err
 }
 
-func (s *story) readAt(r *replica, ask func(*raft.Core, raft.ReadID) error) error {
+func (s *story) readAt(r *replica, ask func(Core, raft.ReadID) error) error {
 	if id, err := s.read(r, ask); !s.refused(err) {
 		s.print("read %d", id.Counter)
 	}

@@ -29,8 +29,13 @@ type simulation struct {
 	proposed uint64
 	// loss is how many of a hundred messages are lost, and as many are repeated.
 	loss int
-	// reconfigure: the membership changes.
-	reconfigure bool
+	// members is the membership that it began with.
+	members raft.Configuration
+	// reconfigure: the membership changes. static: neither does it, nor are logs compacted.
+	reconfigure, static bool
+	// faults is how many of a thousand steps break or mend something, ticks how many let time pass: the more, the more elections for
+	// each message.
+	faults, ticks int
 	// stalls: disks stall for a while.
 	stalls bool
 	// time is what a perfect clock shows; rates is by how many thousandths each replica's clock runs faster.
@@ -44,14 +49,17 @@ type simulation struct {
 	rounds int
 }
 
-// tick is the distance between two Ticks.
-const tick = 10 * time.Millisecond
-
 // Simulate runs three to five replicas for a number of steps under the schedule that the seed stands for, then heals everything
 // and demands that they agree and go on. It returns what broke, and with what seed; a panic of a core is returned, too.
 func Simulate(seed uint64, steps int) (stats Stats, err error) {
-	rng := rand.New(rand.NewPCG(seed, 0x1edbe11))
-	s := &simulation{rng: rng, loss: rng.IntN(8), reconfigure: rng.IntN(2) == 0, stalls: rng.IntN(3) == 0, sluggish: -1}
+	return Schedule{Seed: seed, Steps: steps}.Run()
+}
+
+// Run does what Simulate does, as the schedule has it.
+func (plan Schedule) Run() (stats Stats, err error) {
+	seed, rng := plan.Seed, rand.New(rand.NewPCG(plan.Seed, 0x1edbe11))
+	s := &simulation{rng: rng, loss: rng.IntN(8), reconfigure: rng.IntN(2) == 0 && !plan.Static, static: plan.Static, stalls: rng.IntN(3) == 0, sluggish: -1,
+		faults: [...]int{3, 3, 10, 40}[rng.IntN(4)], ticks: [...]int{100, 100, 200}[rng.IntN(3)]}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
@@ -63,12 +71,16 @@ func Simulate(seed uint64, steps int) (stats Stats, err error) {
 	}()
 	s.rates = make([]int, 5)
 	settings := raft.Config{Seed: seed, PreferenceDelay: 300 * time.Millisecond, MaxAppendBytes: 100 << rng.IntN(6), MaxInflightMessages: 1 + rng.IntN(8), LogOnly: rng.IntN(2) == 0}
-	if rng.IntN(2) == 0 {
+	if rng.IntN(4) == 0 { // entries go one by one and few of them, from one leader after the other: logs differ as much as they can
+		settings.MaxAppendBytes, settings.MaxInflightMessages = 100, 1
+		s.faults, s.ticks = 25, 200
+	}
+	if rng.IntN(2) == 0 && !plan.Static {
 		s.silences = true
 		settings.QuietAfter = time.Duration(100+rng.IntN(200)) * time.Millisecond
 	}
 	spread := 500
-	if rng.IntN(2) == 0 { // clocks keep within ClockDrift: a tenth
+	if rng.IntN(2) == 0 && !plan.Static { // clocks keep within ClockDrift: a tenth
 		settings.ElectionTimeout = time.Duration(240+rng.IntN(260)) * time.Millisecond
 		settings.LeaseDuration, spread = settings.ElectionTimeout-time.Duration(rng.IntN(2)*rng.IntN(100))*time.Millisecond, 45
 		s.sluggish = rng.IntN(10)
@@ -76,10 +88,15 @@ func Simulate(seed uint64, steps int) (stats Stats, err error) {
 	for i := range s.rates {
 		s.rates[i] = rng.IntN(2*spread+1) - spread
 	}
-	if s.cluster, err = newCluster(randomMembers(rng), settings); err != nil {
+	if plan.Start == nil {
+		plan.Start = startOurs
+	}
+	s.members = randomMembers(rng)
+	if s.cluster, err = newClusterOf(plan.Start, s.members, settings); err != nil {
 		return s.stats, err
 	}
-	for range steps {
+	s.observe = plan.Observe
+	for range plan.Steps {
 		if err := s.step(); err != nil {
 			return s.stats, err
 		}
@@ -97,10 +114,15 @@ func randomMembers(rng *rand.Rand) raft.Configuration {
 	return c
 }
 
-// step does one thing, and checks the log matching property now and then.
+// step does one thing, and checks now and then what holds between replicas.
 func (s *simulation) step() error {
 	if s.rng.IntN(400) == 0 {
 		if err := matching(s.replicas); err != nil {
+			return err
+		}
+	}
+	if !s.reconfigure && s.rng.IntN(20) == 0 {
+		if err := s.check.lasts(s.members, s.replicas); err != nil {
 			return err
 		}
 	}
@@ -110,16 +132,16 @@ func (s *simulation) step() error {
 	switch n := s.rng.IntN(1000); {
 	case n < 450:
 		return s.deliver()
-	case n < 770:
+	case n < 750:
 		return s.work(s.any())
-	case n < 870:
+	case n < 750+s.ticks:
 		return s.tickOne(s.any())
-	case n < 997 && s.calm:
+	case n < 1000-s.faults && s.calm:
 		if n%4 == 0 {
 			return s.round()
 		}
 		return nil
-	case n < 997:
+	case n < 1000-s.faults:
 		return s.client(s.any())
 	}
 	return s.fault()
@@ -240,9 +262,21 @@ func (s *simulation) leaseReads() error {
 	return nil
 }
 
+// victim is any replica, and one that leads more often than others.
+func (s *simulation) victim() *replica {
+	r := s.any()
+	for range len(s.replicas) {
+		if r.core != nil && s.check.last[r.id].Role == raft.Leader {
+			break
+		}
+		r = s.any()
+	}
+	return r
+}
+
 // fault breaks something, or mends it.
 func (s *simulation) fault() error {
-	r := s.any()
+	r := s.victim()
 	switch n := s.rng.IntN(14); {
 	case n < 4: // whoever is down comes back more often than somebody goes
 		for _, r := range s.replicas {

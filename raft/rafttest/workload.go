@@ -19,14 +19,14 @@ func (s *simulation) client(r *replica) error {
 		body = append(body, make([]byte, s.rng.IntN(100))...)
 		_ = r.core.Propose([]raft.Entry{{Kind: raft.KindData, Size: raft.RecordSize(len(body)), Body: body}})
 	case n < 90:
-		_, _ = s.read(r, [...]func(*raft.Core, raft.ReadID) error{(*raft.Core).ReadIndex, (*raft.Core).ForwardRead}[s.rng.IntN(2)])
+		_, _ = s.read(r, [...]func(Core, raft.ReadID) error{Core.ReadIndex, Core.ForwardRead}[s.rng.IntN(2)])
 	case n < 92:
 		if r.core.Transfer(s.any().id) == nil {
 			s.stats.Transfers++
 		}
 	case n < 93:
 		_ = r.core.Resign("chance")
-	case n < 96:
+	case n < 96 && !s.static:
 		s.compact(r)
 	case s.reconfigure:
 		_, _ = r.core.ChangeMembers(s.changes(), nil)
