@@ -3,6 +3,7 @@ module github.com/ledgerkv/ledgerkv
 go 1.26.8
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/cockroachdb/pebble/v2 v2.1.7
 	github.com/google/btree v1.1.3
 	github.com/stretchr/testify v1.12.1

@@ -76,9 +76,10 @@ func newRequest(group string, verb rpc.Verb, args, result any) request {
 type next uint8
 
 const (
-	finish next = iota
-	again       // after a pause
-	follow      // at once: the leader was named
+	finish    next = iota
+	again          // after a pause
+	follow         // at once: the leader was named
+	elsewhere      // at once, and not at this endpoint: what is to be read is damaged there
 )
 
 // do makes attempts until one is final.
@@ -88,26 +89,35 @@ func (c *Client) do(ctx context.Context, r request) error {
 	follows := 0
 	var pause time.Duration
 	var last error
+	var around detour
 	doubt := false
 	for {
-		e := c.target(r.group)
+		e := c.target(r.group, around.closed)
+		if e == nil {
+			return around.damage
+		}
 		outcome := c.attempt(ctx, e, r)
 		doubt = doubt || r.verb.Writes() && mayBeDone(outcome)
 		step, err := c.judge(e, r, outcome)
-		if step == finish {
-			return doubtful(doubt, err)
-		}
 		if last == nil || ctx.Err() == nil { // That the time ran out says less than what went wrong before.
 			last = err
 		}
-		if step == follow && follows < 3 {
-			follows++
+		switch {
+		case step == finish:
+			return around.explain(doubtful(doubt, err))
+		case step == elsewhere:
+			around.avoid(ctx, e, err)
 			continue
+		case step == follow:
+			around.misled(e, c.target(r.group, nil))
+			if follows++; follows <= 3 {
+				continue
+			}
 		}
 		follows = 0
 		pause = c.pauseAfter(pause)
 		if stopped := c.wait(ctx, pause); stopped != nil {
-			return doubtful(doubt, givenUp(stopped, last))
+			return around.explain(doubtful(doubt, givenUp(stopped, last)))
 		}
 	}
 }
@@ -195,6 +205,10 @@ func (c *Client) judgeAnswer(e *endpoint, r request, answer *rpc.Error) (next, e
 	case rpc.CodeUncertain:
 		if r.repeatable {
 			return again, answer
+		}
+	case rpc.CodeCorrupt:
+		if !r.verb.Writes() {
+			return elsewhere, fmt.Errorf("%w (%s)", reason(answer), e.address)
 		}
 	}
 	return finish, reason(answer)

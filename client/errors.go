@@ -26,8 +26,9 @@ var (
 	ErrUnavailable = errors.New("client: no node could serve the request; nothing was done")
 	// ErrDiskFull: the leader's disk is full. Reads go on, and writes do again when space returns.
 	ErrDiskFull = errors.New("client: the disk of the node is full; nothing was written")
-	// ErrCorrupt: what was asked for is damaged on the node's disk.
-	ErrCorrupt = errors.New("client: what was asked for is damaged on the node that was asked")
+	// ErrCorrupt: what was asked for is damaged on a node's disk, and no other node could serve it. A read asks them all before
+	// that.
+	ErrCorrupt = errors.New("client: what was asked for is damaged on the disk of a node")
 	// ErrNoGroup: the node that was asked has no group of this name.
 	ErrNoGroup = errors.New("client: there is no such group")
 	// ErrNoEntry: the log does not reach to the index asked for yet.

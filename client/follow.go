@@ -28,6 +28,8 @@ type Follower struct {
 	from   *endpoint
 	part   []rpc.Record
 	pause  time.Duration
+	// around leads past nodes on which the next entry is damaged.
+	around detour
 	ended  error
 }
 
@@ -38,7 +40,7 @@ func (l *Log) Follow(opts FollowOptions) *Follower {
 
 // Next gives the next committed entry, waiting for it if need be. A ctx that is done ends the wait, and Next may be called
 // again. It fails with *CompactedError when the log begins later than what is wanted, which ends the follower; begin another
-// one there.
+// one there. ErrCorrupt, which ends it as well, says that the next entry is damaged on every node that is known.
 func (f *Follower) Next(ctx context.Context) (Record, error) {
 	for f.ended == nil {
 		if len(f.part) > 0 {
@@ -83,17 +85,24 @@ func (f *Follower) fetch(ctx context.Context) error {
 		c.avoid(f.log.group, f.from)
 		step = again
 	} else {
-		step, err = c.judge(f.from, request{group: f.log.group, repeatable: true, anywhere: true}, err)
+		step, err = c.judge(f.from, request{group: f.log.group, verb: rpc.VerbLogFollow, repeatable: true, anywhere: true}, err)
 	}
-	if step == finish {
-		f.ended = err
+	switch step {
+	case finish:
+		f.ended = f.around.explain(err)
+		return nil
+	case elsewhere:
+		f.around.avoid(ctx, f.from, err)
+		if c.target(f.log.group, f.around.closed) == nil {
+			f.ended = f.around.damage
+		}
 		return nil
 	}
 	f.pause = c.pauseAfter(f.pause)
 	if stopped := c.wait(ctx, f.pause); errors.Is(stopped, ErrClosed) {
 		f.ended = ErrClosed
 	} else if stopped != nil {
-		return givenUp(stopped, err)
+		return f.around.explain(givenUp(stopped, err))
 	}
 	return nil
 }
@@ -110,6 +119,9 @@ func (f *Follower) receive(ctx context.Context) error {
 		return err
 	}
 	f.part, f.pause = part.Records, 0
+	if len(f.part) > 0 {
+		f.around = detour{}
+	}
 	return nil
 }
 
@@ -117,13 +129,12 @@ func (f *Follower) open(ctx context.Context) error {
 	if f.stream != nil {
 		return nil
 	}
-	f.from = f.log.client.target(f.log.group)
+	f.from = f.log.client.target(f.log.group, f.around.closed)
 	conn, err := f.from.connect(ctx)
 	if err != nil {
 		return &rpc.CallError{Err: err}
 	}
-	// The stream outlives this call, so ctx's deadline is not its.
-	f.stream, err = conn.Stream(context.WithoutCancel(ctx), f.log.group, rpc.VerbLogFollow, &rpc.LogFollowArgs{From: uint64(f.next)})
+	f.stream, err = conn.Stream(ctx, f.log.group, rpc.VerbLogFollow, &rpc.LogFollowArgs{From: uint64(f.next)})
 	return err
 }
 

@@ -2,13 +2,16 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/ledgerkv/ledgerkv/client"
+	"github.com/ledgerkv/ledgerkv/internal/wire"
 	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
 )
 
@@ -159,4 +162,50 @@ func TestAFollowersContextEndsItsAttempts(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	_, err = f.Next(short)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// TestAFollowersContextEndsItsWaitForAFullConnection: a node that takes nothing fills the connection; who follows over it waits for room
+// no longer than the context allows.
+func TestAFollowersContextEndsItsWaitForAFullConnection(t *testing.T) {
+	ours, theirs := net.Pipe() // holds nothing: what is not read is not written
+	defer theirs.Close()
+	go func() {
+		if _, err := wire.NewReader(theirs, wire.Limits{}).Next(); err != nil {
+			return
+		}
+		w := wire.NewWriter(theirs, wire.Limits{})
+		w.Append(2, true, []byte{0x94, 1, 0xa1, 'c', 0xa1, 'n', 0xa0}) // welcome: protocol 1, cluster c, node n
+		w.Flush()
+	}()
+	c := newClient(t, func(o *client.Options) {
+		o.Endpoints = []string{"a:1"}
+		o.Dial = func(context.Context, string) (net.Conn, error) { return ours, nil }
+	})
+	filling, stop := context.WithCancel(ctx)
+	var appends sync.WaitGroup
+	for range 2 { // one that is being written, one that waits for room
+		appends.Go(func() { c.Log("log").Append(filling, make([]byte, 10<<20)) })
+	}
+	over := make(chan error, 1)
+	go func() {
+		for range 10 { // The appends may not be there yet at first.
+			f := c.Log("log").Follow(client.FollowOptions{})
+			short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+			if _, err := f.Next(short); !errors.Is(err, context.DeadlineExceeded) {
+				over <- err
+			}
+			cancel()
+			f.Close()
+		}
+		over <- nil
+	}()
+	select {
+	case err := <-over:
+		require.NoError(t, err)
+	case <-time.After(patience / 2): // The connection itself gives up after 20 s.
+		t.Error("Next does not return although its context is done")
+	}
+	stop()
+	c.Close()
+	appends.Wait()
 }

@@ -157,7 +157,7 @@ func (c *Client) ask(ctx context.Context, address string, r request) error {
 	}
 	r.anywhere = true
 	step, err := c.judge(e, r, c.attempt(ctx, e, r))
-	if step != finish {
+	if step != finish && step != elsewhere {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err

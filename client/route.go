@@ -1,6 +1,10 @@
 package client
 
-import "github.com/ledgerkv/ledgerkv/internal/wire/rpc"
+import (
+	"slices"
+
+	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
+)
 
 // maxEndpoints bounds the endpoints that are learned, so that no answer makes the client grow without end.
 const maxEndpoints = 256
@@ -34,14 +38,20 @@ func (c *Client) known() []*endpoint {
 	return append([]*endpoint(nil), c.endpoints...)
 }
 
-// target gives the endpoint to ask about a group: its leader's, as far as is known, otherwise one that did not fail last.
-func (c *Client) target(group string) *endpoint {
+// target gives the endpoint to ask about a group: its leader's, as far as is known, otherwise one that did not fail last. It is none of those
+// in without, and nil when no other is known.
+func (c *Client) target(group string, without []*endpoint) *endpoint {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e := c.leaders[group]; e != nil {
+	if e := c.leaders[group]; e != nil && !slices.Contains(without, e) {
 		return e
 	}
-	return c.endpoints[c.turn%len(c.endpoints)]
+	for i := range c.endpoints {
+		if e := c.endpoints[(c.turn+i)%len(c.endpoints)]; !slices.Contains(without, e) {
+			return e
+		}
+	}
+	return nil
 }
 
 // served notes that an endpoint served a group as its leader.

@@ -22,7 +22,8 @@ type Machine struct {
 	// failed is the first error of the engine, after which nothing more is applied. Applier goroutine.
 	failed error
 
-	// open is held for reading while a read goes on and for writing by Close, which so waits for the reads.
+	// open is held for reading by a read, by a long one for a step at a time, and for writing by Close, which so waits for
+	// the steps that are under way. An engine lets views be closed after it.
 	open   sync.RWMutex
 	closed bool
 }
@@ -92,7 +93,7 @@ func (m *Machine) Image() (statemachine.Image, error) { return m.engine.Image() 
 // Restore fills the empty machine from an image.
 func (m *Machine) Restore(chunks statemachine.ChunkSource) error { return m.engine.Restore(chunks) }
 
-// Close waits for reads that have begun, refuses further ones, and closes the engine.
+// Close waits for the steps of reads that have begun, refuses further ones, and closes the engine.
 func (m *Machine) Close() error {
 	m.open.Lock()
 	defer m.open.Unlock()

@@ -196,7 +196,7 @@ func compareReads(t *testing.T, g generator, o *oracle, m *kv.Machine) {
 	opts.Revision = rev
 	key := g.key()
 	got, err := m.Get(key, rev)
-	ranged, rangeErr := m.Range(opts)
+	ranged, rangeErr := m.Range(t.Context(), opts)
 	at := rev
 	switch {
 	case rev == model.Latest:

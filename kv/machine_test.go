@@ -134,7 +134,7 @@ func TestRefusedEntriesChangeNothing(t *testing.T) {
 		require.ErrorIs(t, r.Data.(error), c.is, name)
 	}
 	require.Equal(t, model.Revision(1), m.Revision())
-	all, err := m.Range(model.RangeOptions{})
+	all, err := m.Range(t.Context(), model.RangeOptions{})
 	require.NoError(t, err)
 	require.Equal(t, 1, all.Count)
 	require.Equal(t, model.Index(6), all.Applied, "refused entries are applied all the same")
@@ -173,7 +173,7 @@ func TestDeleteOfManyKeys(t *testing.T) {
 				}
 				txn(t, m, x)
 				require.Equal(t, kv.Deleted(n), apply(t, m, kv.AppendDeleteRange(nil, b("k"), b("l"))).Data)
-				left, err := m.Range(model.RangeOptions{CountOnly: true})
+				left, err := m.Range(t.Context(), model.RangeOptions{CountOnly: true})
 				require.NoError(t, err)
 				require.Equal(t, 2, left.Count)
 			}
@@ -246,7 +246,7 @@ func TestRangesAreBoundedInBytes(t *testing.T) {
 		{10 * 164, 3, 3, true},
 		{1 << 30, 0, 10, false},
 	} {
-		r, err := m.Range(model.RangeOptions{MaxBytes: c.maxBytes, Limit: c.limit})
+		r, err := m.Range(t.Context(), model.RangeOptions{MaxBytes: c.maxBytes, Limit: c.limit})
 		require.NoError(t, err)
 		require.Equal(t, c.count, r.Count, "%+v", c)
 		require.Equal(t, c.more, r.More, "%+v", c)
@@ -258,7 +258,7 @@ func TestReadsRefuseWhatTheyCannotDo(t *testing.T) {
 	var invalid *model.InvalidError
 	_, err := m.Get(nil, model.Latest)
 	require.ErrorAs(t, err, &invalid)
-	_, err = m.Range(model.RangeOptions{Limit: -1})
+	_, err = m.Range(t.Context(), model.RangeOptions{Limit: -1})
 	require.ErrorAs(t, err, &invalid)
 }
 
@@ -270,7 +270,7 @@ func TestResultsOutliveTheState(t *testing.T) {
 			apply(t, m, kv.AppendPut(nil, b("a"), b("1")))
 			got, err := m.Get(b("a"), model.Latest)
 			require.NoError(t, err)
-			all, err := m.Range(model.RangeOptions{})
+			all, err := m.Range(t.Context(), model.RangeOptions{})
 			require.NoError(t, err)
 			inTxn := txn(t, m, model.Do(model.Get(b("a")), model.Range(model.RangeOptions{})))
 			want := got.Item
@@ -377,9 +377,9 @@ func TestImageCarriesTheStateOver(t *testing.T) {
 				more := kv.AppendPut(nil, b("3"), b("again"))
 				require.Equal(t, apply(t, source, more), apply(t, target, more))
 				for _, rev := range []model.Revision{20, 35, 50, 51, 52} {
-					want, err := source.Range(model.RangeOptions{Revision: rev})
+					want, err := source.Range(t.Context(), model.RangeOptions{Revision: rev})
 					require.NoError(t, err)
-					got, err := target.Range(model.RangeOptions{Revision: rev})
+					got, err := target.Range(t.Context(), model.RangeOptions{Revision: rev})
 					require.NoError(t, err)
 					require.Equal(t, want, got)
 				}
@@ -417,7 +417,7 @@ func TestCloseWaitsForReads(t *testing.T) {
 			}
 			require.NoError(t, m.Close())
 			readers.Wait()
-			_, err := m.Range(model.RangeOptions{})
+			_, err := m.Range(t.Context(), model.RangeOptions{})
 			require.ErrorIs(t, err, statemachine.ErrClosed)
 			require.NoError(t, m.Close(), "closing again does nothing")
 		})

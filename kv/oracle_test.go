@@ -29,16 +29,8 @@ func (o *oracle) change(fn func(state map[string]model.Item, rev model.Revision)
 
 // txn gives the result of a valid transaction.
 func (o *oracle) txn(t model.Txn) *model.TxnResult {
-	result := &model.TxnResult{Succeeded: true}
-	now := o.states[len(o.states)-1]
-	for _, c := range t.Compares {
-		item, found := now[string(c.Key)]
-		result.Succeeded = result.Succeeded && c.Holds(item, found)
-	}
-	ops := t.Success
-	if !result.Succeeded {
-		ops = t.Failure
-	}
+	result := &model.TxnResult{Succeeded: o.holds(t.Compares)}
+	ops := o.branch(t)
 	o.change(func(state map[string]model.Item, rev model.Revision) bool {
 		wrote := false
 		for _, op := range ops {
@@ -55,6 +47,24 @@ func (o *oracle) txn(t model.Txn) *model.TxnResult {
 		}
 	}
 	return result
+}
+
+func (o *oracle) holds(compares []model.Compare) bool {
+	now := o.states[len(o.states)-1]
+	for _, c := range compares {
+		if item, found := now[string(c.Key)]; !c.Holds(item, found) {
+			return false
+		}
+	}
+	return true
+}
+
+// branch gives the operations that are carried out.
+func (o *oracle) branch(t model.Txn) []model.Op {
+	if o.holds(t.Compares) {
+		return t.Success
+	}
+	return t.Failure
 }
 
 func operate(state map[string]model.Item, rev model.Revision, op model.Op) (result model.OpResult, wrote bool) {

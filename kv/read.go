@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"context"
 	"errors"
 
 	"github.com/ledgerkv/ledgerkv/kv/model"
@@ -32,8 +33,9 @@ func (m *Machine) Get(key []byte, revision model.Revision) (model.GetResult, err
 }
 
 // Range reads the keys that opts select at opts.Revision from what the machine has applied; opts.Level is the caller's affair.
-// It fails as Get does, but for model.ErrNotFound. Safe from any goroutine.
-func (m *Machine) Range(opts model.RangeOptions) (model.RangeResult, error) {
+// It fails as Get does, but for model.ErrNotFound, and with ctx's error. It looks at ctx, and lets Close go ahead, every few thousand
+// keys: then it fails with statemachine.ErrClosed. Safe from any goroutine.
+func (m *Machine) Range(ctx context.Context, opts model.RangeOptions) (model.RangeResult, error) {
 	if err := opts.Validate(); err != nil {
 		return model.RangeResult{}, err
 	}
@@ -41,14 +43,69 @@ func (m *Machine) Range(opts model.RangeOptions) (model.RangeResult, error) {
 	if err != nil {
 		return model.RangeResult{}, err
 	}
-	defer m.open.RUnlock()
 	result := model.RangeResult{Revision: model.Revision(view.Revision()), Applied: model.Index(view.Applied())}
-	if from, to := opts.Bounds(); !emptyInterval(from, to) {
-		sink := rangeSink{opts: opts, result: &result, budget: opts.MaxBytes, bounded: opts.MaxBytes > 0, first: true}
-		engineOpts := statemachine.RangeOptions{From: from, To: to, Reverse: opts.Reverse, KeysOnly: opts.KeysOnly || opts.CountOnly}
-		err = view.Range(engineOpts, sink.add)
+	scan := rangeScan{view: view, sink: rangeSink{opts: opts, result: &result, budget: opts.MaxBytes, bounded: opts.MaxBytes > 0, first: true}}
+	from, to := opts.Bounds()
+	scan.left = statemachine.RangeOptions{From: from, To: to, Reverse: opts.Reverse, KeysOnly: opts.KeysOnly || opts.CountOnly}
+	err = scan.step()
+	m.open.RUnlock()
+	for err == nil && scan.more {
+		if err = ctx.Err(); err == nil {
+			err = m.whileOpen(scan.step)
+		}
 	}
 	return result, errors.Join(err, view.Close())
+}
+
+// whileOpen runs f while the machine can't be closed. It fails with statemachine.ErrClosed when it is closed already.
+func (m *Machine) whileOpen(f func() error) error {
+	m.open.RLock()
+	defer m.open.RUnlock()
+	if m.closed {
+		return statemachine.ErrClosed
+	}
+	return f()
+}
+
+// What one step of a range visits and returns at most, so that a step takes well below a millisecond.
+const (
+	stepItems = 4096
+	stepBytes = 1 << 20
+)
+
+// rangeScan reads a range of a view in steps.
+type rangeScan struct {
+	view statemachine.View
+	sink rangeSink
+	// left is what is still to be visited, and more says that there may be something in it.
+	left statemachine.RangeOptions
+	more bool
+}
+
+// step visits the next keys. REQUIRES: the machine is not closed meanwhile.
+func (r *rangeScan) step() error {
+	r.more = false
+	if emptyInterval(r.left.From, r.left.To) {
+		return nil
+	}
+	items, bytes := stepItems, stepBytes
+	return r.view.Range(r.left, func(item statemachine.Item) bool {
+		if !r.sink.add(item) {
+			return false
+		}
+		items--
+		bytes -= len(item.Value)
+		if items > 0 && bytes > 0 {
+			return true
+		}
+		r.more = true
+		if r.left.Reverse {
+			r.left.To = append([]byte(nil), item.Key...)
+		} else {
+			r.left.From = append(append(make([]byte, 0, len(item.Key)+1), item.Key...), 0)
+		}
+		return false
+	})
 }
 
 // view opens a view and, unless it fails, holds m.open for reading until the caller releases it.

@@ -23,6 +23,9 @@ func (s *step) txn(t *model.Txn) (data any, err error) {
 	if refusal, err := s.refuseReads(ops); refusal != nil || err != nil {
 		return refusal, err
 	}
+	if refusal, err := s.refuseVisits(ops); refusal != nil || err != nil {
+		return refusal, err
+	}
 	result := &model.TxnResult{Succeeded: holds, Results: make([]model.OpResult, len(ops))}
 	rangeBytes := model.MaxTxnReadBytes
 	for i := range ops {
@@ -109,6 +112,47 @@ func (s *step) refuseReads(ops []model.Op) (refusal any, err error) {
 			Problem: fmt.Sprintf("expected its gets to return at most %d bytes, found %d", model.MaxTxnReadBytes, total)}, nil
 	}
 	return nil, nil
+}
+
+// refuseVisits gives the reason to refuse a branch whose deletes and ranges would visit more than MaxTxnVisits keys. Ranges in ascending order
+// that return what they visit are bounded by that. What the state was before and the operations decide, so that every replica agrees.
+func (s *step) refuseVisits(ops []model.Op) (refusal any, err error) {
+	left, puts := model.MaxTxnVisits, 0
+	for i := range ops {
+		switch op := &ops[i]; {
+		case op.Kind == model.OpPut:
+			puts++
+		case op.Kind == model.OpDeleteRange || op.Kind == model.OpRange && (op.Range.CountOnly || op.Range.Reverse):
+			n, err := s.visits(&op.Range, puts, left+1)
+			if err != nil {
+				return nil, err
+			}
+			if left -= n; left < 0 {
+				return &model.InvalidError{Field: "transaction", Err: model.ErrTooLarge,
+					Problem: fmt.Sprintf("expected its counts, descending ranges and deletes of ranges to visit at most %d keys, found more by operation %d: give counts a limit, read outside the transaction, or delete in parts",
+						model.MaxTxnVisits, i+1)}, nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// visits is the number of keys that a range counts for, no more than bound. The state is that before the transaction, and puts is how
+// many the branch has before the range.
+func (s *step) visits(opts *model.RangeOptions, puts, bound int) (int, error) {
+	if opts.CountOnly && opts.Limit > 0 {
+		bound = min(bound, opts.Limit)
+	}
+	from, to := opts.Bounds()
+	if puts >= bound || emptyInterval(from, to) {
+		return min(puts, bound), nil
+	}
+	n := puts
+	err := s.batch.Range(from, to, func(statemachine.Item) bool {
+		n++
+		return n < bound
+	})
+	return n, err
 }
 
 // readRange reads an interval within the batch. It takes what it returns from budget, in bytes, and stops when that is used up.

@@ -175,7 +175,7 @@ func (s *Store) Range(ctx context.Context, opts RangeOptions) (RangeResult, erro
 	if err := s.reach(ctx, opts.Level); err != nil {
 		return RangeResult{}, err
 	}
-	return read(s.replica, func(m *Machine) (RangeResult, error) { return m.Range(opts) })
+	return read(s.replica, func(m *Machine) (RangeResult, error) { return m.Range(ctx, opts) })
 }
 
 // reach blocks until the machine is as new as level demands.

@@ -202,14 +202,14 @@ func TestViewOfTheEmptyStore(t *testing.T) {
 	require.Equal(t, Revision(0), v.Revision())
 	_, err = v.Get(key)
 	require.ErrorIs(t, err, ErrNotFound)
-	all, err := v.Range(RangeOptions{})
+	all, err := v.Range(t.Context(), RangeOptions{})
 	require.NoError(t, err)
 	require.Zero(t, all.Count)
 	var invalid *InvalidError
 	_, err = v.Get(nil)
 	require.ErrorAs(t, err, &invalid)
-	_, err = v.Range(RangeOptions{Limit: -1})
+	_, err = v.Range(t.Context(), RangeOptions{Limit: -1})
 	require.ErrorAs(t, err, &invalid)
-	_, err = v.Range(RangeOptions{Revision: 1})
+	_, err = v.Range(t.Context(), RangeOptions{Revision: 1})
 	require.ErrorAs(t, err, &invalid)
 }

@@ -117,7 +117,7 @@ func TestStoreReadsThePastUntilItIsCompacted(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, kv.DeleteResult{Revision: 3, Deleted: 2}, deleted)
 
-		before, err := past.Range(kv.RangeOptions{})
+		before, err := past.Range(ctx, kv.RangeOptions{})
 		require.NoError(t, err)
 		require.Equal(t, 3, before.Count)
 		item, err := past.Get(b("b"))

@@ -24,7 +24,7 @@ func (s *Store) View(ctx context.Context, opts GetOptions) (*View, error) {
 		return nil, err
 	}
 	nothing := RangeOptions{Revision: opts.Revision, From: []byte{1}, To: []byte{0}}
-	at, err := read(s.replica, func(m *Machine) (RangeResult, error) { return m.Range(nothing) })
+	at, err := read(s.replica, func(m *Machine) (RangeResult, error) { return m.Range(ctx, nothing) })
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +50,8 @@ func (v *View) Get(key []byte) (Item, error) {
 }
 
 // Range reads the keys that opts select at the view's revision; opts.Revision and opts.Level have to be zero. It fails with
-// ErrCompacted.
-func (v *View) Range(opts RangeOptions) (RangeResult, error) {
+// ErrCompacted, and with ctx's error when that is done while there is much to read.
+func (v *View) Range(ctx context.Context, opts RangeOptions) (RangeResult, error) {
 	if opts.Revision != Latest || opts.Level != Linearizable {
 		return RangeResult{}, &model.InvalidError{Field: "range", Problem: "expected no revision and no level, since the view has them"}
 	}
@@ -62,5 +62,5 @@ func (v *View) Range(opts RangeOptions) (RangeResult, error) {
 		return RangeResult{Applied: v.applied}, nil
 	}
 	opts.Revision = v.revision
-	return read(v.replica, func(m *Machine) (RangeResult, error) { return m.Range(opts) })
+	return read(v.replica, func(m *Machine) (RangeResult, error) { return m.Range(ctx, opts) })
 }

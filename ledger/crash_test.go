@@ -290,6 +290,10 @@ func (c *crashRun) append() {
 		}
 		c.term = max(c.term, tip.ID.Term)
 		size := []int{0, 100, 2000, 5000, 12000, minSegmentSize/4 - headerSize}[c.rng.IntN(6)]
+		if left := int(minSegmentSize - tip.End%minSegmentSize); left >= headerSize && left <= minSegmentSize/4 && c.rng.IntN(2) == 0 {
+			size = left - headerSize // fill the segment to its last byte
+			c.kinds["full"]++
+		}
 		e := entryAt(tip.ID.Index+1, c.term, size)
 		if c.rng.IntN(10) == 0 {
 			e.Kind, e.Body = raft.KindConfig, raft.AppendConfiguration(nil, raft.Configuration{Members: []raft.Member{
@@ -428,7 +432,7 @@ func TestPowerCutAnywhere(t *testing.T) {
 		}
 	}
 	t.Logf("%d crashes from seed %d on; the workloads did %v", total, *crashSeed, kinds)
-	for _, k := range []string{"filler", "truncated durable", "truncated over a boundary", "trim", "reset", "again"} {
+	for _, k := range []string{"filler", "full", "truncated durable", "truncated over a boundary", "trim", "reset", "again"} {
 		require.NotZero(t, kinds[k], "no workload did %q", k)
 	}
 }

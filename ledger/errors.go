@@ -35,7 +35,7 @@ type CorruptionError struct {
 
 // Error names the file, the offset and the entry.
 func (e *CorruptionError) Error() string {
-	return fmt.Sprintf("ledger: corruption in %s at offset %d, entry %d: %v; the replica must be repaired from its peers",
+	return fmt.Sprintf("ledger: corruption in %s at offset %d, entry %d: %v; nothing was removed: keep the directory as it is, 'ledgerkv ledger verify' shows the extent, and docs/operations.md, \"Damage\", what to do",
 		e.Path, e.Offset, e.Index, e.Err)
 }
 

@@ -371,6 +371,46 @@ func TestMissingFiles(t *testing.T) {
 	require.ErrorAs(t, err, &corrupt)
 }
 
+// TestMissingFileBehindAFullSegment: a segment that is full to its last byte has no filler to say that another one follows. The next file may alone hold the
+// mark, and its loss is noticed all the same; a log that ends at the boundary is no loss.
+func TestMissingFileBehindAFullSegment(t *testing.T) {
+	const records = 16
+	build := func(t *testing.T) *rig {
+		r := newRig(t)
+		r.append(1, records, minSegmentSize/records-headerSize)
+		r.flush()
+		require.Equal(t, raft.Position(minSegmentSize), r.l.End())
+		return r
+	}
+	r := build(t)
+	r.reopen()
+	require.Equal(t, raft.Index(records), r.l.Last().Index)
+	r.append(1, 1, 100)
+	r.flush()
+	r.check()
+
+	for _, behind := range []int{3, 1, 0} {
+		r := build(t)
+		r.append(1, behind, 100)
+		r.evict()
+		require.NoError(t, r.l.Close())
+		next := r.l.names.segment(1, 1)
+		require.NoError(t, r.disk.Remove(next))
+		in, err := Inspect(r.disk, testDir)
+		require.NoError(t, err)
+		_, faults, err := in.Walk(func(Record) error { return nil })
+		require.NoError(t, err)
+		require.Len(t, faults, 1)
+		_, err = Open(r.opts)
+		for _, err := range []error{err, faults[0]} {
+			var corrupt *CorruptionError
+			require.ErrorAs(t, err, &corrupt, "%d entries behind the boundary", behind)
+			require.Equal(t, next, corrupt.Path)
+			require.Equal(t, raft.Index(records+1), corrupt.Index)
+		}
+	}
+}
+
 // TestSidecarsAreMadeAgain: a missing, damaged or stale sidecar costs time, and nothing else.
 func TestSidecarsAreMadeAgain(t *testing.T) {
 	r := newRig(t)
@@ -472,7 +512,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		err  error
 		want []string
 	}{
-		{&CorruptionError{Path: "p", Offset: 12, Index: 3, Err: disk.ErrIO}, []string{"p", "12", "3", "input/output", "repaired"}},
+		{&CorruptionError{Path: "p", Offset: 12, Index: 3, Err: disk.ErrIO}, []string{"p", "12", "3", "input/output", "keep the directory", "ledger verify", "docs/operations.md"}},
 		{&CompactedError{FirstIndex: 7, FirstPosition: 640}, []string{"7", "640"}},
 		{&IdentityError{Path: "p", Field: "node", Want: "a", Found: "b"}, []string{"p", "node", "a", "b", "check"}},
 		{&FormatError{Path: "p", Offset: 4, What: "version 9"}, []string{"p", "4", "version 9", "use the version"}},

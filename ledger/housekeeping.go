@@ -6,13 +6,15 @@ import (
 	"github.com/ledgerkv/ledgerkv/internal/fs"
 )
 
-// writeSidecar writes the sidecar of one sealed, durable segment that has none. A truncation meanwhile may make it stale; recovery notices, because
-// it no longer chains to the segment behind, and the segment will get another when it is sealed again. REQUIRES: the space's lock.
+// writeSidecar writes the sidecar of one sealed, durable segment that has none, and lets go of waypoints of old ones that have one. A truncation
+// meanwhile may make it stale; recovery notices, because it no longer chains to the segment behind, and the segment will get another when it is sealed
+// again. REQUIRES: the space's lock.
 func (l *Ledger) writeSidecar() (done bool, err error) {
 	l.mu.Lock()
 	var s *segment
 	epoch, synced := l.idx.epoch, l.idx.tail.synced
 	for n := 0; n+1 < len(l.idx.segs); n++ {
+		l.idx.thinAt(n)
 		if c := l.idx.segs[n]; !c.sidecar && c.serial <= synced {
 			s = c
 			break

@@ -111,6 +111,13 @@ func (x *index) truncate(to Tip) {
 	x.formats = clip(x.formats[:sort.Search(len(x.formats), func(i int) bool { return x.formats[i].index >= next })])
 }
 
+// thinAt thins segment n of the log, if there is one, unless it is among those that keep all waypoints or has no sidecar that keeps them.
+func (x *index) thinAt(n int) {
+	if n >= 0 && n < len(x.segs)-fullSegments && x.segs[n].sidecar && !x.segs[n].thinned {
+		x.segs[n] = x.segs[n].thin()
+	}
+}
+
 // clip makes an append copy instead of writing into what others may read.
 func clip[T any](s []T) []T { return s[:len(s):len(s)] }
 

@@ -32,6 +32,8 @@ type Inspection struct {
 	// damaged but does no harm, as it is held twice or made again.
 	Faults []error
 	Notes  []string
+	// Leftovers is what stands behind the log's end and is no part of it, as the last Walk found it.
+	Leftovers []Leftover
 
 	rec       recovery
 	baseKnown bool
@@ -123,6 +125,14 @@ type Digest struct {
 // errStop ends a walk early.
 var errStop = errors.New("stop")
 
+// Leftover is a stretch of a segment file behind the log's end that is not zeros. It is legal: a power cut leaves what was not flushed, a truncation
+// what it took back, and a file that is used again what it held before. What is appended next overwrites it.
+type Leftover struct {
+	Path string
+	// Offset is the first byte in the file that is not zero, Bytes the distance to behind the last one.
+	Offset, Bytes int64
+}
+
 // Walk reads every record from the base to the log's end, checking each and the chain, and gives it to visit in order; the record is valid during
 // the call. Behind a damaged place it looks for the next sound record and goes on. The faults are all that is wrong: those of
 // looking around, damaged places (*CorruptionError, with path, offset and index), records of an unknown format (*FormatError). Where the log ends above the mark is no fault. err is what visit
@@ -138,6 +148,9 @@ func (in *Inspection) Walk(visit func(Record) error) (d Digest, faults []error, 
 	for !w.ended && err == nil {
 		err = w.segment(number)
 		number++
+	}
+	if in.Leftovers = nil; err == nil && !w.lost {
+		w.leftovers()
 	}
 	return w.digest, w.faults, err
 }
@@ -254,9 +267,8 @@ func (w *walk) take(rec *Record) {
 // sealed checks the sidecar of a segment that was read to its end, and that there is a next one.
 func (w *walk) sealed(number uint64) error {
 	r := &w.in.rec
-	full := uint64(w.tip.End) == (number+1)*w.in.SegmentSize
-	if _, ok := r.sizes[number+1]; !ok && !full && number >= r.markSegment() {
-		w.fault(number+1, errors.New("the segment file is missing: the one before it ends with a filler"))
+	if _, ok := r.sizes[number+1]; !ok && number >= r.markSegment() {
+		w.fault(number+1, errNextMissing)
 		w.ended = true
 	}
 	name := r.names.sidecar(r.group.ledgerEpoch, number)

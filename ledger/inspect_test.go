@@ -194,6 +194,41 @@ func TestInspectNotes(t *testing.T) {
 	require.ErrorAs(t, err, &corrupt)
 }
 
+// TestInspectLeftovers: what stands behind the log's end is no fault, and is named.
+func TestInspectLeftovers(t *testing.T) {
+	r := newRig(t)
+	r.append(1, 10, 1000)
+	r.evict()
+	mark := r.l.Tip()
+	r.append(1, 80, 1000) // into the next segment
+	r.write(nil)
+	tip := r.l.Tip()
+	require.NoError(t, r.l.Close())
+	in, _, d, faults := r.walk()
+	require.Empty(t, faults)
+	require.Equal(t, tip.ID, d.Last)
+	require.Empty(t, in.Leftovers, "the log goes on above the mark, and nothing is behind it")
+
+	first, second := r.l.names.segment(1, 0), r.l.names.segment(1, 1)
+	require.NoError(t, r.disk.Flip(first, fileOffset(mark.End, r.l.size)+70, 1))
+	in, _, d, faults = r.walk()
+	require.Empty(t, faults, "above the mark a bad record is the end of the log")
+	require.Equal(t, mark.ID, d.Last)
+	require.Len(t, in.Leftovers, 2)
+	require.Equal(t, Leftover{Path: first, Offset: fileOffset(mark.End, r.l.size), Bytes: in.Leftovers[0].Bytes}, in.Leftovers[0])
+	require.Less(t, int64(40_000), in.Leftovers[0].Bytes)
+	require.Equal(t, Leftover{Path: second, Offset: pageSize, Bytes: in.Leftovers[1].Bytes}, in.Leftovers[1])
+	require.InDelta(t, uint64(tip.End)-minSegmentSize, in.Leftovers[1].Bytes, 8, "but for the padding")
+
+	in, err := Inspect(r.disk, testDir)
+	require.NoError(t, err)
+	r.disk.Inject(disk.Fault{Ops: []disk.OpKind{disk.OpRead}, Path: "0000000000000001.seg"})
+	_, faults, err = in.Walk(func(Record) error { return nil })
+	require.NoError(t, err)
+	require.Len(t, faults, 1)
+	require.ErrorIs(t, faults[0], disk.ErrIO)
+}
+
 // TestInspectUnreadable: places that can't be read are named.
 func TestInspectUnreadable(t *testing.T) {
 	r := closed(t)

@@ -21,7 +21,7 @@ func (l *Ledger) TermAt(i raft.Index) (raft.Term, error) {
 }
 
 // IndexAt gives the last entry that is known, from memory, to begin at or before pos; the first entry when all begin behind it. It is exact to
-// one waypoint (64 KiB and a record). Any goroutine; it never touches the disk.
+// one waypoint (64 KiB and a record; a MiB and a record in segments that are not among the last 16). Any goroutine; it never touches the disk.
 func (l *Ledger) IndexAt(pos raft.Position) raft.Index {
 	l.mu.Lock()
 	defer l.mu.Unlock()

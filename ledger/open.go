@@ -49,6 +49,12 @@ func Open(o Options) (*Ledger, error) {
 func (l *Ledger) settle(r *recovery) error {
 	l.hard = l.group.hard
 	l.owner = owner{epoch: l.idx.epoch, cut: l.idx.tip}
+	if err := l.settleNames(); err != nil {
+		return err
+	}
+	if err := l.settleLengths(r); err != nil {
+		return err
+	}
 	s := &l.sync
 	s.written, s.established, s.inForce = r.durable, r.durable, r.mark
 	f, err := l.opts.FS.Open(l.names.group())
@@ -77,6 +83,36 @@ func (l *Ledger) settle(r *recovery) error {
 	l.space.epoch = l.idx.epoch
 	l.space.end.Store(r.provisioned())
 	return nil
+}
+
+// settleNames syncs the directories in which recovery found files. A process may have been killed between a rename and its sync, or that sync
+// has failed: a segment file that is seen must not be gone after a power cut, when records in it have been acknowledged.
+func (l *Ledger) settleNames() error {
+	for _, dir := range [...]string{l.names.dir, l.names.ledger(l.idx.epoch)} {
+		if err := l.opts.FS.SyncDir(dir); err != nil {
+			return l.fail("syncdir", dir, err)
+		}
+	}
+	return nil
+}
+
+// settleLengths has the next flush of each file that holds space for the log make its length durable. The flush that was to do it may have
+// failed, before the process ended, and the kernel takes a length that did not change since for a durable one (assumption 4).
+func (l *Ledger) settleLengths(r *recovery) error {
+	for number := r.lastSegment(); ; number++ {
+		size, ok := r.sizes[number]
+		if !ok {
+			return nil
+		}
+		path := r.path(number)
+		f, err := l.opts.FS.Open(path)
+		if err == nil {
+			err = errors.Join(f.Truncate(size+pageSize), f.Truncate(size), f.Close())
+		}
+		if err != nil {
+			return l.fail("truncate", path, err)
+		}
+	}
 }
 
 // settleGroup writes the slots in force once more and flushes them: after a killed process they may have been in the page cache only, and a

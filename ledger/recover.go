@@ -54,6 +54,7 @@ func (r *recovery) run() error {
 		if err := r.segment(number); err != nil {
 			return err
 		}
+		r.idx.thinAt(len(r.idx.segs) - 1 - fullSegments)
 	}
 	if r.idx.tip.End < r.mark.end {
 		return r.corrupt(r.markSegment(), r.idx.tip, fmt.Errorf("the log ends at position %d, below the durable mark %d", r.idx.tip.End, r.mark.end))
@@ -262,14 +263,16 @@ func (r *recovery) admit(number uint64, rec *Record) error {
 	return nil
 }
 
-// sealed is called where a segment ends with a filler or is full to the last byte. A filler is written only when the next segment file is durable.
+// sealed is called where a segment ends with a filler or is full to the last byte. It is sealed only when the next segment's file is durable, so
+// that a missing file is noticed even if it alone held the mark.
 func (r *recovery) sealed(number uint64) error {
-	full := uint64(r.idx.tip.End) == (number+1)*r.size()
-	if _, ok := r.sizes[number+1]; !ok && !full {
-		return r.corrupt(number+1, r.idx.tip, errors.New("the segment file is missing: the one before it ends with a filler"))
+	if _, ok := r.sizes[number+1]; !ok {
+		return r.corrupt(number+1, r.idx.tip, errNextMissing)
 	}
 	return nil
 }
+
+var errNextMissing = errors.New("the segment file is missing: the one before it is sealed")
 
 func (r *recovery) corrupt(number uint64, tip Tip, err error) error {
 	return &CorruptionError{Path: r.path(number), Offset: fileOffset(max(tip.End, raft.Position(number*r.size())), r.size()),

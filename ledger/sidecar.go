@@ -31,8 +31,9 @@ type segment struct {
 	terms []raft.EntryID
 	// special holds the indexes of configuration and format entries, which recovery has to read.
 	special []raft.Index
-	// points holds a waypoint for the first entry and then about one for each 64 KiB.
-	points []waypoint
+	// points holds a waypoint for the first entry and then about one for each 64 KiB, for each MiB once thinned.
+	points  []waypoint
+	thinned bool
 
 	// serial is the tail's count of appended bytes when the segment was last appended to.
 	serial uint64
@@ -69,6 +70,25 @@ func lastWhere(n int, ok func(int) bool) int {
 		}
 	}
 	return lo
+}
+
+// The index keeps all waypoints of the last fullSegments segments, and of those before one for each thinnedBytes: 24 bytes for 64 KiB and for a MiB
+// of log. So an old entry is found by reading a MiB. The sidecar on the disk has all waypoints.
+const (
+	fullSegments = 16
+	thinnedBytes = 1 << 20
+)
+
+// thin is a copy with fewer waypoints.
+func (s *segment) thin() *segment {
+	t := *s
+	t.points, t.thinned = nil, true
+	for n, p := range s.points {
+		if n == 0 || p.pos-t.points[len(t.points)-1].pos >= thinnedBytes {
+			t.points = append(t.points, p)
+		}
+	}
+	return &t
 }
 
 // add takes note of the next record of the segment.

@@ -28,8 +28,13 @@ func (l *Ledger) Write(w Write) error {
 		}
 	}
 	if n := len(w.runs); n > 0 {
-		// Space for all of it comes first: a filler on the disk says that the next segment file is there.
-		if err := l.ensureSpace(pageCeil(w.runs[n-1].end)); err != nil {
+		// Space for all of it comes first, and a page more where it fills a segment to its last byte: a segment that is sealed on the disk, by a
+		// filler or by being full, says that the next segment file is there.
+		end := pageCeil(w.runs[n-1].end)
+		if uint64(end)%l.size == 0 {
+			end += pageSize
+		}
+		if err := l.ensureSpace(end); err != nil {
 			return err
 		}
 	}

@@ -138,7 +138,7 @@ func (r *replica) completeBatch(last raft.Index) {
 		case i == len(s.records) || s.records[i].ID.Index != w.at.Index:
 			w.pending.complete(Proposed{}, uncertain(errReplaced))
 		case s.records[i].ID.Term != w.at.Term:
-			w.pending.complete(Proposed{}, &raft.NotLeaderError{Leader: r.roles.load().Leader})
+			w.pending.complete(Proposed{}, r.elsewhere())
 		default:
 			out := Proposed{Index: w.at.Index, Term: w.at.Term, Position: w.place.position, Length: w.place.length}
 			if s.records[i].Kind == raft.KindData {
@@ -151,6 +151,16 @@ func (r *replica) completeBatch(last raft.Index) {
 	r.completeOvertaken(s.records[len(s.records)-1].ID.Term)
 }
 
+// elsewhere is the error of a proposal that another leader's entry has replaced. Where this node leads again by now it names nobody: its caller
+// is there already, and may try again.
+func (r *replica) elsewhere() error {
+	leader := r.roles.load().Leader
+	if leader == r.node.opts.ID {
+		leader = raft.None
+	}
+	return &raft.NotLeaderError{Leader: leader}
+}
+
 // completeOvertaken completes the proposals behind the last applied entry, of the term given, that can't be committed any more.
 func (r *replica) completeOvertaken(term raft.Term) {
 	s := &r.apply
@@ -160,7 +170,7 @@ func (r *replica) completeOvertaken(term raft.Term) {
 	s.term = term
 	s.done = r.waiting.overtaken(term, s.done[:0])
 	for _, w := range s.done {
-		w.pending.complete(Proposed{}, &raft.NotLeaderError{Leader: r.roles.load().Leader})
+		w.pending.complete(Proposed{}, r.elsewhere())
 	}
 	clear(s.done)
 }
@@ -179,7 +189,7 @@ func (r *replica) completeLog(limit raft.Index) error {
 		case err != nil:
 			return err
 		case term != w.at.Term:
-			w.pending.complete(Proposed{}, &raft.NotLeaderError{Leader: r.roles.load().Leader})
+			w.pending.complete(Proposed{}, r.elsewhere())
 		default:
 			w.pending.complete(Proposed{Index: w.at.Index, Term: w.at.Term, Position: w.place.position, Length: w.place.length}, nil)
 		}

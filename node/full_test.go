@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ledgerkv/ledgerkv/internal/fs"
+	"github.com/ledgerkv/ledgerkv/internal/sim/disk"
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
@@ -100,4 +102,32 @@ func TestWaitsThatAreGivenUpAreForgotten(t *testing.T) {
 		require.ErrorIs(t, (&Group{h.r}).WaitApplied(ctx, 1000), context.Canceled)
 	}
 	require.Empty(t, h.r.readWaiting.waiting)
+}
+
+// There are file systems that need space even to write over what is there. What a flush has no space for is flushed when there is some.
+func TestAFlushWaitsForSpace(t *testing.T) {
+	for _, file := range []string{"GROUP", "*.seg"} {
+		t.Run(file, func(t *testing.T) {
+			h := newHandNode(t, 3, handLog())
+			h.lead()
+			remove := h.disk.Inject(disk.Fault{Ops: []disk.OpKind{disk.OpWrite}, Path: file, Err: fs.ErrNoSpace})
+			m, records := h.appended(5, h.r.ledger.Last().Index, 0, raft.KindEmpty)
+			h.say(m, records...)
+			before := h.r.synced.Load()
+			for range 40 {
+				h.tick()
+				h.settle()
+			}
+			require.NoError(t, h.r.roles.load().Err)
+			require.Equal(t, before, h.r.synced.Load(), "nothing of it is durable")
+			remove()
+			for range 40 {
+				h.tick()
+				h.settle()
+			}
+			require.NoError(t, h.r.roles.load().Err)
+			require.Equal(t, uint64(m.Last.Index), h.r.synced.Load())
+			require.False(t, h.r.diskFull.Load())
+		})
+	}
 }

@@ -271,8 +271,10 @@ type Status struct {
 	Position Position
 	Checksum uint32
 	DiskFull bool
-	Members  raft.ConfigurationEntry
-	Peers    []raft.PeerStatus
+	// Damaged is how many pieces of the sealed log, of about 64 KiB, the disk has lost, as far as the scrubber knows.
+	Damaged int
+	Members raft.ConfigurationEntry
+	Peers   []raft.PeerStatus
 }
 
 // Status gives the replica's state. It blocks for the owner's next turn.
@@ -289,7 +291,7 @@ func (g *Group) Status(ctx context.Context) (Status, error) {
 	}
 	s.Group, s.Name, s.Role = r.opts.ID, r.opts.Name, r.roles.load()
 	s.Commit, s.Applied, s.Synced = g.Committed(), g.Applied(), Index(r.synced.Load())
-	s.DiskFull = r.diskFull.Load()
+	s.DiskFull, s.Damaged = r.diskFull.Load(), r.node.scrubber.damagedOf(r.opts.ID)
 	tip := r.ledger.Tip()
 	s.First, s.Last, s.Position, s.Checksum = r.ledger.Base().ID.Index+1, tip.ID.Index, tip.End, tip.Checksum
 	if f := r.failure.Load(); f != nil {

@@ -1,18 +1,17 @@
 package node
 
 import (
-	"bytes"
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"path"
 	"slices"
 
 	"github.com/ledgerkv/ledgerkv/internal/fs"
+	"github.com/ledgerkv/ledgerkv/ledger"
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
@@ -28,135 +27,51 @@ func ClusterID(name string) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-// pin is the directory that a peer uses, as this node saw it first.
-type pin struct {
-	node      raft.NodeID
-	directory UUID
+// Identity is what a node's directory says of itself: the content of the node file (docs/format.md, "Node file").
+type Identity struct {
+	// Cluster is the ClusterID of the cluster's name.
+	Cluster   [16]byte
+	Node      NodeID
+	Directory UUID
+	// Admitted: every other initial member has pinned this directory; without that it takes part in nothing.
+	Admitted bool
+	// Pins is sorted by node.
+	Pins []Pin
+	// Groups are those of which the directory holds a replica, by id. Each was complete on the disk before it was listed, so one that is listed and
+	// not there was lost.
+	Groups []HeldGroup
 }
 
-// identity is the content of the node file (docs/format.md, "Node file").
-type identity struct {
-	cluster   [16]byte
-	node      raft.NodeID
-	directory UUID
-	// admitted: every other initial member has pinned this directory; without that it takes part in nothing.
-	admitted bool
-	// pins is sorted by node.
-	pins []pin
+// Pin is the directory that a peer uses, as this node saw it first.
+type Pin struct {
+	Node      NodeID
+	Directory UUID
 }
 
-const (
-	identityMagic  = "LKVNOD\x00\x01"
-	maxNodeIDBytes = 64
-	pinBytes       = 1 + maxNodeIDBytes + 16
-)
-
-// errUnknownFormat: the node file is of a format this program does not know.
-var errUnknownFormat = errors.New("format not known to this program; use the version that wrote it, or a later one")
-
-func (id *identity) encode() []byte {
-	b := append([]byte(nil), identityMagic...)
-	b = append(b, id.cluster[:]...)
-	b = appendNodeID(b, id.node)
-	b = append(b, id.directory[:]...)
-	flags := uint32(0)
-	if id.admitted {
-		flags = 1
-	}
-	b = binary.LittleEndian.AppendUint32(b, flags)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(id.pins)))
-	for _, p := range id.pins {
-		b = appendNodeID(b, p.node)
-		b = append(b, p.directory[:]...)
-	}
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+// HeldGroup is a group as it was made; none of it changes afterwards.
+type HeldGroup struct {
+	ID   GroupID
+	Name string
+	// Machine: the group has a state machine; without one it is log-only.
+	Machine bool
+	// SegmentSize is in bytes.
+	SegmentSize uint64
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func appendNodeID(b []byte, id raft.NodeID) []byte {
-	var field [1 + maxNodeIDBytes]byte
-	field[0] = byte(copy(field[1:], id))
-	return append(b, field[:]...)
+// String says all of it.
+func (g HeldGroup) String() string {
+	kind := "log-only"
+	if g.Machine {
+		kind = "with a machine"
+	}
+	return fmt.Sprintf("group %d %q, %s, segments of %d bytes", uint64(g.ID), g.Name, kind, g.SegmentSize)
 }
 
-func decodeNodeID(b []byte) (raft.NodeID, error) {
-	n := int(b[0])
-	if n == 0 || n > maxNodeIDBytes {
-		return "", fmt.Errorf("node id of %d bytes, expected 1 to %d", n, maxNodeIDBytes)
-	}
-	return raft.NodeID(b[1 : 1+n]), nil
-}
-
-func decodeIdentity(b []byte) (*identity, error) {
-	const fixed = 8 + 16 + 1 + maxNodeIDBytes + 16 + 4 + 4
-	if len(b) < fixed+4 {
-		return nil, fmt.Errorf("%d bytes, expected at least %d", len(b), fixed+4)
-	}
-	if !bytes.Equal(b[:7], []byte(identityMagic[:7])) {
-		return nil, fmt.Errorf("magic %q, expected %q", b[:7], identityMagic[:7])
-	}
-	if b[7] != identityMagic[7] {
-		return nil, fmt.Errorf("version %d: %w", b[7], errUnknownFormat)
-	}
-	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
-	if got := crc32.Checksum(body, castagnoli); got != sum {
-		return nil, fmt.Errorf("checksum %08x, expected %08x", got, sum)
-	}
-	id := &identity{cluster: [16]byte(b[8:24])}
-	var err error
-	if id.node, err = decodeNodeID(b[24:]); err != nil {
-		return nil, err
-	}
-	id.directory = UUID(b[89:105])
-	id.admitted = binary.LittleEndian.Uint32(b[105:])&1 != 0
-	n := int(binary.LittleEndian.Uint32(b[109:]))
-	if len(body)-fixed != n*pinBytes {
-		return nil, fmt.Errorf("%d bytes of pins, expected %d", len(body)-fixed, n*pinBytes)
-	}
-	for p := body[fixed:]; len(p) > 0; p = p[pinBytes:] {
-		peer, err := decodeNodeID(p)
-		if err != nil {
-			return nil, err
-		}
-		id.pins = append(id.pins, pin{peer, UUID(p[1+maxNodeIDBytes : pinBytes])})
-	}
-	return id, nil
-}
-
-// pinned gives the directory that is pinned for a peer.
-func (id *identity) pinned(peer raft.NodeID) (UUID, bool) {
-	for _, p := range id.pins {
-		if p.node == peer {
-			return p.directory, true
-		}
-	}
-	return UUID{}, false
-}
-
-// withPin is a copy with one more pin.
-func (id *identity) withPin(peer raft.NodeID, dir UUID) *identity {
-	next := *id
-	next.pins = append(slices.Clone(id.pins), pin{peer, dir})
-	slices.SortFunc(next.pins, func(a, b pin) int { return bytes.Compare([]byte(a.node), []byte(b.node)) })
-	return &next
-}
-
-func (id *identity) save(fsys fs.FS, dir string) error {
-	return fs.WriteFileAtomic(fsys, dir, path.Join(dir, "NODE"), id.encode())
-}
-
-// loadIdentity reads the node file, or makes one for a directory that holds nothing yet.
-func loadIdentity(fsys fs.FS, dir string, cluster [16]byte, self raft.NodeID, fresh func() UUID) (*identity, error) {
-	name := path.Join(dir, "NODE")
+// ReadIdentity reads the node file in dir without changing anything. It fails with an error that wraps fs.ErrNotExist when there is none. It blocks on
+// the device; any goroutine.
+func ReadIdentity(fsys fs.FS, dir string) (*Identity, error) {
+	name := nodeFile(dir)
 	raw, err := fs.ReadFile(fsys, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := fsys.List(path.Join(dir, "groups")); err == nil {
-			return nil, fmt.Errorf("node: %s holds groups but no NODE file: it is damaged, or not a node's directory; nothing was changed", dir)
-		}
-		id := &identity{cluster: cluster, node: self, directory: fresh()}
-		return id, id.save(fsys, dir)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("node: reading %s: %w", name, err)
 	}
@@ -165,11 +80,32 @@ func loadIdentity(fsys fs.FS, dir string, cluster [16]byte, self raft.NodeID, fr
 	case errors.Is(err, errUnknownFormat):
 		return nil, fmt.Errorf("node: %s: %w; nothing was changed", name, err)
 	case err != nil:
-		return nil, fmt.Errorf("node: %s is damaged: %w; nothing was changed: restore this very file from a copy, the node can't tell without it whom it has recognised", name, err)
-	case id.node != self:
-		return nil, fmt.Errorf("node: %s is the directory of node %s, not of %s; nothing was changed", dir, id.node, self)
-	case id.cluster != cluster:
-		return nil, fmt.Errorf("node: %s belongs to another cluster (id %x, expected %x); nothing was changed", dir, id.cluster, cluster)
+		return nil, fmt.Errorf("node: %s is damaged: %w; nothing was changed: restore this very file from a copy, the node can't tell without it whom it has recognised and what it holds", name, err)
+	}
+	return id, nil
+}
+
+// loadIdentity reads the node file, or makes one for a directory that holds nothing yet.
+func loadIdentity(fsys fs.FS, dir string, cluster [16]byte, self raft.NodeID, fresh func() UUID) (*Identity, error) {
+	id, err := ReadIdentity(fsys, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := fsys.List(path.Join(dir, "groups")); err == nil {
+			return nil, fmt.Errorf("node: %s holds groups but no NODE file: it is damaged, or not a node's directory; nothing was changed", dir)
+		}
+		id := &Identity{Cluster: cluster, Node: self, Directory: fresh()}
+		return id, id.save(fsys, dir)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case id.Node != self:
+		return nil, fmt.Errorf("node: %s is the directory of node %s, not of %s; nothing was changed", dir, id.Node, self)
+	case id.Cluster != cluster:
+		return nil, fmt.Errorf("node: %s belongs to another cluster (id %x, expected %x); nothing was changed", dir, id.Cluster, cluster)
+	}
+	// A process may have been killed between the file's renaming and its sync: a pin that is seen must not be forgotten.
+	if err := fsys.SyncDir(dir); err != nil {
+		return nil, fmt.Errorf("node: syncing %s: %w", dir, err)
 	}
 	return id, nil
 }
@@ -178,4 +114,101 @@ func randomUUID() UUID {
 	var u UUID
 	rand.Read(u[:])
 	return u
+}
+
+// pinned gives the directory that is pinned for a peer.
+func (id *Identity) pinned(peer raft.NodeID) (UUID, bool) {
+	for _, p := range id.Pins {
+		if p.Node == peer {
+			return p.Directory, true
+		}
+	}
+	return UUID{}, false
+}
+
+// withPin is a copy with one more pin.
+func (id *Identity) withPin(peer raft.NodeID, dir UUID) *Identity {
+	next := *id
+	next.Pins = append(slices.Clone(id.Pins), Pin{peer, dir})
+	slices.SortFunc(next.Pins, func(a, b Pin) int { return cmp.Compare(a.Node, b.Node) })
+	return &next
+}
+
+// withGroup is a copy with one more group.
+func (id *Identity) withGroup(g HeldGroup) *Identity {
+	next := *id
+	next.Groups = append(slices.Clone(id.Groups), g)
+	slices.SortFunc(next.Groups, func(a, b HeldGroup) int { return cmp.Compare(a.ID, b.ID) })
+	return &next
+}
+
+// GroupMismatchError says that a directory holds a group as something else than it is opened as. Nothing was changed.
+type GroupMismatchError struct {
+	// Path is the node file.
+	Path        string
+	Held, Asked HeldGroup
+}
+
+// Error says what the directory holds, what was asked for and what to do.
+func (e *GroupMismatchError) Error() string {
+	return fmt.Sprintf("node: %s: this directory holds %v; the configuration says %v. Id, name, kind and segment size are fixed when a group is made: mend the configuration",
+		e.Path, e.Held, e.Asked)
+}
+
+// holds reports whether the directory is known to hold a group, and refuses one that it knows as something else.
+func (n *Node) holds(asked HeldGroup) (bool, error) {
+	n.identityMu.Lock()
+	defer n.identityMu.Unlock()
+	for _, g := range n.identity.Groups {
+		if g == asked {
+			return true, nil
+		}
+		if g.ID == asked.ID || g.Name == asked.Name {
+			return false, &GroupMismatchError{Path: nodeFile(n.opts.Dir), Held: g, Asked: asked}
+		}
+	}
+	return false, nil
+}
+
+// hold lists a group whose files are complete and durable. REQUIRES: holds said false of it.
+func (n *Node) hold(g HeldGroup) error {
+	n.identityMu.Lock()
+	defer n.identityMu.Unlock()
+	next := n.identity.withGroup(g)
+	if err := next.save(n.opts.FS, n.opts.Dir); err != nil {
+		return fmt.Errorf("could not record that the directory holds the group: %w", err)
+	}
+	n.identity = next
+	return nil
+}
+
+// openLedger opens the group's ledger. One that was never there is made, complete and durable, and only then listed in the node file: a crash in between
+// leaves one that is there and not listed, which is listed now. One that is listed and not there was lost, with its votes and what it
+// acknowledged, and is not made again.
+func (n *Node) openLedger(lo ledger.Options, g HeldGroup) (*ledger.Ledger, error) {
+	held, err := n.holds(g)
+	if err != nil {
+		return nil, err
+	}
+	exists, err := ledger.Exists(lo)
+	switch {
+	case err != nil:
+		return nil, err
+	case held && !exists:
+		return nil, &ledger.CorruptionError{Path: path.Join(lo.Dir, "GROUP"), Err: fmt.Errorf(
+			"the group file is missing, and the node file says that this directory holds %v; a new one would have forgotten its votes and what it acknowledged: "+
+				"put back the very directory %s if it was moved", g, lo.Dir)}
+	case !exists:
+		if err := ledger.Create(lo, n.opts.members()); err != nil {
+			return nil, err
+		}
+	}
+	l, err := ledger.Open(lo)
+	if err != nil || held {
+		return l, err
+	}
+	if err := n.hold(g); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
 }

@@ -37,10 +37,10 @@ func TestTheNodeFileIsChecked(t *testing.T) {
 		want   string
 	}{
 		"a later version": {bytes: func(b []byte) []byte {
-			b[7] = 2
+			b[7] = 3
 			body := b[:len(b)-4]
 			return binary.LittleEndian.AppendUint32(body, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
-		}, want: "version 2: format not known to this program; use the version that wrote it"},
+		}, want: "version 3: format not known to this program; use one that knows it"},
 		"a flipped byte":  {bytes: func(b []byte) []byte { b[30] ^= 1; return b }, want: "is damaged: checksum"},
 		"a lost end":      {bytes: func(b []byte) []byte { return b[:20] }, want: "restore this very file from a copy"},
 		"another node":    {change: func(o *node.Options) { o.ID = "n2" }, want: "is the directory of node n1, not of n2"},

@@ -3,8 +3,10 @@ package node
 import (
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ledgerkv/ledgerkv/node/transport"
 	"github.com/ledgerkv/ledgerkv/raft"
@@ -20,6 +22,8 @@ type imageState struct {
 	current atomic.Pointer[current]
 	// making: an image is being written. wanted: one is needed though none is due.
 	making, wanted atomic.Bool
+	// notBefore is a time before which no image is begun, as one came to nothing: a raft.Monotonic.
+	notBefore atomic.Int64
 	// installing: an image is being installed. The owner sets it, whoever ends the installation takes it back.
 	installing atomic.Bool
 	// sending is the lowest index of the images on their way to peers, 0 when there is none. Images loop.
@@ -44,10 +48,27 @@ type images struct {
 
 	// Images loop only from here on.
 	makings []*making
+	// fillings are the machines that are being filled from images.
+	fillings []*filling
 	// offered is what is on its way, by group, in the order of offering.
 	offered []offered
-	// refused are installations that failed, until their cores are told.
-	refused []refused
+	// delayed are failures of which the cores are not told yet.
+	delayed []delayed
+	// closing: nothing is begun any more.
+	closing bool
+}
+
+// failurePause is how long a core is kept from asking again after something that came to nothing: the making, the sending or the installation of an
+// image. It would ask at the next heartbeat, and each attempt may read or write all of it.
+const failurePause = time.Second
+
+// delayed is something that a core is told in a while.
+type delayed struct {
+	replica *replica
+	until   raft.Monotonic
+	// offer: an image that could not be sent.
+	offer bool
+	tell  func(*replica)
 }
 
 type offered struct {
@@ -80,15 +101,9 @@ func (m *images) post(f func()) {
 	m.loop.notify()
 }
 
-// turn takes in what has happened, writes one chunk of each image that is being made, and sends what is due.
+// turn takes in what has happened, goes on with each image that is being made or installed, and sends what is due.
 func (m *images) turn() (more bool) {
-	m.mu.Lock()
-	events := m.events
-	m.events = nil
-	m.mu.Unlock()
-	for _, f := range events {
-		f()
-	}
+	m.takeEvents()
 	for i := 0; i < len(m.makings); {
 		if m.advance(m.makings[i]) {
 			i++
@@ -96,10 +111,39 @@ func (m *images) turn() (more bool) {
 			m.makings = append(m.makings[:i], m.makings[i+1:]...)
 		}
 	}
+	m.fill()
 	now := m.node.opts.Clock.Monotonic()
-	m.tellRefused(now)
+	m.tellDelayed(now)
 	again := m.serve(now)
-	return len(m.makings) > 0 || again
+	return len(m.makings)+len(m.fillings) > 0 || again
+}
+
+// takeEvents runs what has been posted, and reports whether that was anything.
+func (m *images) takeEvents() bool {
+	m.mu.Lock()
+	events := m.events
+	m.events = nil
+	m.mu.Unlock()
+	for _, f := range events {
+		f()
+	}
+	return len(events) > 0
+}
+
+// later tells a core of a failure after a pause.
+func (m *images) later(r *replica, offer bool, tell func(*replica)) {
+	m.delayed = append(m.delayed, delayed{r, m.node.opts.Clock.Monotonic().Add(failurePause), offer, tell})
+}
+
+// tellDelayed tells the cores whose pause is over.
+func (m *images) tellDelayed(now raft.Monotonic) {
+	m.delayed = slices.DeleteFunc(m.delayed, func(d delayed) bool {
+		if now < d.until {
+			return false
+		}
+		d.replica.tell(d.tell)
+		return true
+	})
 }
 
 // serve sends and takes in what the transfers under way call for.
@@ -163,10 +207,12 @@ func (m *images) offer(r *replica, to raft.NodeID) {
 	m.post(func() {
 		o, err := r.newOffer(to)
 		if err != nil {
-			r.log.Warn("no image to send", "peer", to, "err", err)
+			if !errors.Is(err, errNoImage) {
+				r.log.Warn("no image to send", "peer", to, "err", err)
+			}
 			r.images.wanted.Store(true)
 			m.node.applier.work.add(r)
-			m.tellSent(r, to, raft.EntryID{}, false)
+			m.later(r, true, func(r *replica) { r.core.ImageSent(to, raft.EntryID{}, false) })
 			return
 		}
 		m.offered = append(m.offered, offered{to, r.opts.ID, o.Meta.Base.ID.Index})
@@ -208,14 +254,20 @@ func (m *images) sent(s snapshot.Sent) {
 	m.noteSending(r)
 	if s.Err != nil {
 		r.log.Warn("an image did not reach its peer", "peer", s.Peer, "image", s.ID, "err", s.Err)
-	} else {
-		m.node.image(s.Group, ImageSent, s.ID.Index)
+		m.later(r, true, func(r *replica) { r.core.ImageSent(s.Peer, s.ID, false) })
+		return
 	}
-	m.tellSent(r, s.Peer, s.ID, s.Err == nil)
+	m.node.image(s.Group, ImageSent, s.ID.Index)
+	r.tell(func(r *replica) { r.core.ImageSent(s.Peer, s.ID, true) })
 }
 
-func (m *images) tellSent(r *replica, peer raft.NodeID, id raft.EntryID, ok bool) {
-	r.tell(func(r *replica) { r.core.ImageSent(peer, id, ok) })
+// giveUp ends what is on its way from a group that this node leads no more: its peers get from the next leader what they lack. Any loop.
+func (m *images) giveUp(r *replica) {
+	m.post(func() {
+		m.offers.Cancel(r.opts.ID, "the sender leads no more")
+		m.offered = slices.DeleteFunc(m.offered, func(o offered) bool { return o.group == r.opts.ID })
+		m.noteSending(r)
+	})
 }
 
 // noteSending keeps the log above what is on its way: a peer that has just taken an image in must find what follows.
@@ -253,7 +305,7 @@ func (m *images) advance(k *making) (more bool) {
 	}
 	if err != nil {
 		k.writer.Abort()
-		r.log.Error("an image could not be made; the log is kept", "err", err)
+		r.noImage(err)
 	}
 	m.end(k)
 	return false
@@ -278,11 +330,17 @@ func (m *images) finish(k *making) error {
 	if err := k.machine.Flush(); err != nil {
 		return err
 	}
-	if err := r.images.store.Retain(r.opts.KeepImages); err != nil {
+	// What came from elsewhere and is not in force yet can't stand in for the images from which this replica could start again.
+	if err := r.images.store.Retain(r.opts.KeepImages, max(meta.Base.ID.Index, r.images.newest().index)); err != nil {
 		r.log.Warn("removing old images", "err", err)
 	}
 	r.noteImage(meta.Base)
 	r.images.wanted.Store(false)
+	for i := range m.delayed { // who waits for an image need not wait any longer
+		if d := &m.delayed[i]; d.offer && d.replica == r {
+			d.until = 0
+		}
+	}
 	m.node.image(r.opts.ID, ImageMade, meta.Base.ID.Index)
 	r.tell(func(r *replica) {
 		r.removeHead()
@@ -323,7 +381,7 @@ func (r *replica) imageIdentity() snapshot.Identity {
 // considerImage begins an image when the log has grown enough since the last one. Applier.
 func (r *replica) considerImage() {
 	s := &r.images
-	if r.apply.machine == nil || s.making.Load() || r.failed() {
+	if r.apply.machine == nil || s.making.Load() || r.failed() || int64(r.node.opts.Clock.Monotonic()) < s.notBefore.Load() {
 		return
 	}
 	applied := r.applied.load()
@@ -334,8 +392,14 @@ func (r *replica) considerImage() {
 	}
 	s.wanted.Store(false)
 	if err := r.beginImage(raft.Index(applied)); err != nil {
-		r.log.Error("an image could not be begun; the log is kept", "err", err)
+		r.noImage(err)
 	}
+}
+
+// noImage says that an image came to nothing, and keeps the next one from being begun at once: it is still due. Applier, images loop.
+func (r *replica) noImage(err error) {
+	r.log.Error("an image could not be made; the log is kept", "err", err)
+	r.images.notBefore.Store(int64(r.node.opts.Clock.Monotonic().Add(failurePause)))
 }
 
 func (r *replica) beginImage(applied raft.Index) error {
@@ -350,22 +414,39 @@ func (r *replica) beginImage(applied raft.Index) error {
 	}
 	r.images.making.Store(true)
 	r.node.images.post(func() {
-		writer, err := r.images.store.Create(base)
-		if err != nil {
-			r.log.Error("an image could not be begun; the log is kept", "err", err)
-			r.node.images.end(&making{replica: r, image: image})
-			return
-		}
-		r.node.images.makings = append(r.node.images.makings, &making{r, machine, image, writer})
+		r.node.images.makeOf(machine, image, base, r)
 	})
 	return nil
 }
 
-// close gives up what is under way. Every loop has ended.
+// makeOf begins to write an image of a machine.
+func (m *images) makeOf(machine statemachine.Machine, image statemachine.Image, base raft.Base, r *replica) {
+	k := &making{replica: r, machine: machine, image: image}
+	if m.closing {
+		m.end(k)
+		return
+	}
+	var err error
+	if k.writer, err = r.images.store.Create(base); err != nil {
+		r.noImage(err)
+		m.end(k)
+		return
+	}
+	m.makings = append(m.makings, k)
+}
+
+// close gives up what is under way, and what other loops have asked for in their last turns. Every loop has ended.
 func (m *images) close() {
+	m.closing = true
+	for m.takeEvents() {
+		continue
+	}
 	for _, k := range m.makings {
 		k.writer.Abort()
 		k.image.Close()
+	}
+	for _, f := range m.fillings {
+		f.stop()
 	}
 	m.offers.Close()
 	m.fetches.Close()

@@ -3,9 +3,9 @@ package node
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/ledgerkv/ledgerkv/ledger"
 	"github.com/ledgerkv/ledgerkv/raft"
@@ -56,49 +56,85 @@ func (o *openMachines) closeAll() error {
 	return errors.Join(errs...)
 }
 
+// filling is an installation that is being prepared: a share of the image is read in each turn of the images loop, so that other groups' images
+// move on beside it. What reads them is a coroutine of that loop, and runs while step does.
+type filling struct {
+	replica *replica
+	base    raft.Base
+	// step goes on, and reports whether there is more to do. stop gives it up.
+	step func() (struct{}, bool)
+	stop func()
+	// What came of it.
+	reset *ledger.Reset
+	next  *swap
+	err   error
+}
+
+// fillBytes is how much of an image goes into a machine in a turn.
+const fillBytes = 1 << 20
+
+// errClosing: the node is being closed.
+var errClosing = errors.New("node: the image is given up, as the node closes")
+
+// paced gives an image's chunks, and lets the loop go on with something else after each fillBytes.
+type paced struct {
+	chunks statemachine.ChunkSource
+	pause  func(struct{}) bool
+	bytes  int
+}
+
+// Next is the next chunk's.
+func (p *paced) Next() ([]byte, error) {
+	if p.bytes >= fillBytes {
+		p.bytes = 0
+		if !p.pause(struct{}{}) {
+			return nil, errClosing
+		}
+	}
+	b, err := p.chunks.Next()
+	p.bytes += len(b)
+	return b, err
+}
+
 // install begins to replace the log and the machine of a group. Owner.
 func (m *images) install(r *replica, base raft.Base) {
 	r.images.installing.Store(true)
 	m.post(func() {
-		reset, next, err := m.prepare(r, base)
-		if err != nil {
-			r.log.Error("an image could not be installed; the log and the machine stay as they were", "image", base.ID, "err", err)
-			r.images.installing.Store(false)
-			m.refused = append(m.refused, refused{r, base, m.node.opts.Clock.Monotonic().Add(installPause)})
-			return
-		}
-		r.units.push(unit{job: func() error { return r.flip(reset, next) }})
-		r.node.syncer.work.add(r)
+		f := &filling{replica: r, base: base}
+		f.step, f.stop = iter.Pull(func(pause func(struct{}) bool) { f.reset, f.next, f.err = m.prepare(r, base, pause) })
+		m.fillings = append(m.fillings, f)
 	})
 }
 
-// installPause is how long a core is kept from asking for the next installation after one that failed: its leader offers the image again at
-// once, and each attempt may write all of it.
-const installPause = time.Second
-
-// refused is an installation that came to nothing and of which the core has not been told.
-type refused struct {
-	replica *replica
-	base    raft.Base
-	until   raft.Monotonic
-}
-
-// tellRefused tells the cores of installations that failed a while ago. Images loop.
-func (m *images) tellRefused(now raft.Monotonic) {
-	m.refused = slices.DeleteFunc(m.refused, func(x refused) bool {
-		if now < x.until {
+// fill goes on with the installations that are being prepared. Images loop.
+func (m *images) fill() {
+	m.fillings = slices.DeleteFunc(m.fillings, func(f *filling) bool {
+		if _, more := f.step(); more {
 			return false
 		}
-		x.replica.tell(func(r *replica) { r.core.Installed(x.base, false) })
+		m.filled(f)
 		return true
 	})
 }
 
-// prepare makes the new machine and the new ledger, both durable, beside those in force. Images loop.
-func (m *images) prepare(r *replica, base raft.Base) (*ledger.Reset, *swap, error) {
+// filled hands what is ready to the syncer, or has the core told later that there is nothing.
+func (m *images) filled(f *filling) {
+	r := f.replica
+	if f.err != nil {
+		r.log.Error("an image could not be installed; the log and the machine stay as they were", "image", f.base.ID, "err", f.err)
+		r.images.installing.Store(false)
+		m.later(r, false, func(r *replica) { r.core.Installed(f.base, false) })
+		return
+	}
+	r.units.push(unit{job: func() error { return r.flip(f.reset, f.next) }})
+	m.node.syncer.work.add(r)
+}
+
+// prepare makes the new machine and the new ledger, both durable, beside those in force; it pauses where others may go on. Images loop.
+func (m *images) prepare(r *replica, base raft.Base, pause func(struct{}) bool) (*ledger.Reset, *swap, error) {
 	next := &swap{base: base, old: r.place(r.ledger.EngineEpoch())}
 	if r.opts.Factory != nil {
-		machine, err := r.openFrom(base, r.place(next.old.Epoch+1))
+		machine, err := r.openFrom(base, r.place(next.old.Epoch+1), pause)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -113,7 +149,7 @@ func (m *images) prepare(r *replica, base raft.Base) (*ledger.Reset, *swap, erro
 }
 
 // openFrom fills the machine at a new place from the image that ends at base.
-func (r *replica) openFrom(base raft.Base, place statemachine.Place) (statemachine.Machine, error) {
+func (r *replica) openFrom(base raft.Base, place statemachine.Place, pause func(struct{}) bool) (statemachine.Machine, error) {
 	if err := r.opts.Factory.Drop(place); err != nil { // what an earlier attempt has left
 		return nil, fmt.Errorf("dropping the machine's epoch %d: %w", place.Epoch, err)
 	}
@@ -125,7 +161,7 @@ func (r *replica) openFrom(base raft.Base, place statemachine.Place) (statemachi
 		if err != nil {
 			return nil, fmt.Errorf("opening the machine: %w", err)
 		}
-		if err := r.restore(machine, meta); err != nil {
+		if err := r.restore(machine, meta, pause); err != nil {
 			return nil, errors.Join(err, machine.Close(), r.opts.Factory.Drop(place))
 		}
 		return machine, nil

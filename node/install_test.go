@@ -2,6 +2,7 @@ package node
 
 import (
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,14 +10,17 @@ import (
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
-// imageHere puts an image of n entries that ends with an entry into the store, as if a peer had sent it, and has a leader announce it.
-func (h *handNode) imageHere(id raft.EntryID, n uint64) raft.Base {
+// imageHere puts an image of n entries that ends with an entry, and chunks that mean nothing, into the store, as if a peer had sent it, and has a leader announce it.
+func (h *handNode) imageHere(id raft.EntryID, n uint64, ballast ...[]byte) raft.Base {
 	h.t.Helper()
 	base := h.r.ledger.Base()
 	base.ID, base.Position, base.Checksum = id, 4096, 1234
 	w, err := h.r.images.store.Create(base)
 	require.NoError(h.t, err)
 	require.NoError(h.t, w.Chunk(binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(id.Index)), n)))
+	for _, chunk := range ballast {
+		require.NoError(h.t, w.Chunk(chunk))
+	}
 	_, err = w.Commit()
 	require.NoError(h.t, err)
 	h.say(raft.Message{Type: raft.MsgImage, From: "n3", Term: id.Term, Image: &raft.ImageMeta{Base: base}})
@@ -71,7 +75,7 @@ func TestTheLogIsReplacedWhileTheApplierIsBehind(t *testing.T) {
 	base := h.imageHere(raft.EntryID{Index: 50, Term: 2}, 40)
 	h.owners[0].loop.Turn()
 	h.images.loop.Turn()
-	reset, next, err := h.images.prepare(h.r, base)
+	reset, next, err := h.images.prepare(h.r, base, func(struct{}) bool { return true })
 	require.NoError(t, err)
 	require.NoError(t, h.r.ledger.CommitReset(reset, next.old.Epoch+1))
 	h.applier.loop.Turn()
@@ -126,7 +130,7 @@ func TestAFailedInstallationIsRepeatedAfterAPause(t *testing.T) {
 		h.settle()
 	}
 	require.Len(t, opened, 2)
-	h.clock.now += installPause
+	h.clock.now += failurePause
 	h.tick()
 	h.settle()
 	broken = false
@@ -134,4 +138,32 @@ func TestAFailedInstallationIsRepeatedAfterAPause(t *testing.T) {
 	require.Len(t, opened, 3)
 	require.Equal(t, uint64(50), h.r.applied.load())
 	require.True(t, opened[1].closed)
+}
+
+// A large image goes into its machine a share at a time; the images of other groups move on meanwhile, and a node that closes gives it up.
+func TestALargeImageIsInstalledInTurns(t *testing.T) {
+	for _, closes := range []bool{false, true} {
+		var opened []*counter
+		g := handStore()
+		g.Factory = counters{opened: &opened}
+		h := newHandNode(t, 3, g)
+		h.imageHere(raft.EntryID{Index: 50, Term: 2}, 40, slices.Repeat([][]byte{make([]byte, fillBytes)}, 4)...)
+		h.owners[0].loop.Turn()
+		for n := range 4 {
+			require.True(t, h.images.loop.Turn(), "after %d turns", n+1)
+			between := false
+			h.images.post(func() { between = len(opened) == 2 && !opened[1].closed })
+			h.images.takeEvents()
+			require.True(t, between)
+		}
+		if closes {
+			require.NoError(t, h.Close())
+			require.True(t, opened[1].closed)
+			require.Zero(t, h.r.applied.load())
+			continue
+		}
+		h.settle()
+		require.Equal(t, uint64(50), h.r.applied.load())
+		require.Equal(t, uint64(40), opened[1].n)
+	}
 }

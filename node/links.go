@@ -23,6 +23,8 @@ type link struct {
 	queue  []outbound
 	spare  []outbound
 	broken bool // messages were dropped since the last turn
+	// waiting are closed when what is in the queue has been sent, or dropped.
+	waiting []chan<- struct{}
 
 	// Only the loop touches these.
 	frames []transport.Frame
@@ -98,8 +100,8 @@ func (l *link) turn() (more bool) {
 	batch := l.queue
 	l.queue = l.spare[:0]
 	l.spare = batch
-	broken := l.broken
-	l.broken = false
+	broken, waiting := l.broken, l.waiting
+	l.broken, l.waiting = false, nil
 	l.mu.Unlock()
 	if broken {
 		l.node.unreachable(l.peer)
@@ -116,7 +118,20 @@ func (l *link) turn() (more bool) {
 		batch = batch[n:]
 	}
 	l.clear()
+	for _, done := range waiting {
+		close(done)
+	}
 	return false
+}
+
+// sent gives a channel that is closed when everything that is queued now has been sent, or dropped. Any goroutine.
+func (l *link) sent() <-chan struct{} {
+	done := make(chan struct{})
+	l.mu.Lock()
+	l.waiting = append(l.waiting, done)
+	l.mu.Unlock()
+	l.loop.notify()
+	return done
 }
 
 // dropped tells the cores that what they sent is lost. A broken connection tells them too, through Disconnected; that there was none
@@ -146,7 +161,7 @@ func (l *link) fill(batch []outbound) (used int) {
 	for used < len(batch) && total < sendBytes {
 		o := &batch[used]
 		used++
-		if o.replica.failed() {
+		if o.replica.failed() && o.message.Type != raft.MsgTransfer {
 			continue
 		}
 		size, ok := 0, true

@@ -18,7 +18,7 @@ func newLoop(name string, turn func() bool) *Loop {
 	return &Loop{name: name, wake: make(chan struct{}, 1), turn: turn}
 }
 
-// Name says which loop it is: owner-0, syncer, control-n2, bulk-n2, applier, provisioner, images.
+// Name says which loop it is: owner-0, syncer, control-n2, bulk-n2, applier, provisioner, images, scrubber.
 func (l *Loop) Name() string { return l.name }
 
 // Ready reports whether the loop was woken since its last turn.

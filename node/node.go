@@ -36,6 +36,7 @@ type Node struct {
 	applier     *applier
 	provisioner *provisioner
 	images      *images
+	scrubber    *scrubber
 	// peers are the other members, by id; fixed.
 	peers map[raft.NodeID]*peer
 	loops []*Loop
@@ -43,9 +44,11 @@ type Node struct {
 	// running: the node is admitted and its groups take part.
 	running atomic.Bool
 	ticks   atomic.Uint64
+	// waited is how many ticks passed before that.
+	waited atomic.Uint64
 
 	identityMu sync.Mutex
-	identity   *identity
+	identity   *Identity
 	linksUp    map[raft.NodeID]bool
 	refusals   map[raft.NodeID]string
 
@@ -110,14 +113,14 @@ func open(opts Options, lock io.Closer) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{opts: opts, boot: rng.Uint64(), seed: rng, lock: lock, cluster: id.cluster, directory: id.directory, identity: id, transport: opts.Transport, stop: make(chan struct{}),
+	n := &Node{opts: opts, boot: rng.Uint64(), seed: rng, lock: lock, cluster: id.Cluster, directory: id.Directory, identity: id, transport: opts.Transport, stop: make(chan struct{}),
 		peers: map[raft.NodeID]*peer{}, linksUp: map[raft.NodeID]bool{}, refusals: map[raft.NodeID]string{}}
 	n.groups.Store(&groupTable{owned: make([][]*replica, opts.Owners)})
 	n.makeLoops()
 	if err := n.connect(); err != nil {
 		return nil, err
 	}
-	if id.admitted || len(n.peers) == 0 {
+	if id.Admitted || len(n.peers) == 0 {
 		n.admit()
 	} else {
 		opts.Logger.Info("new directory: waiting to be recognised by every initial member", "members", len(n.peers))
@@ -134,7 +137,8 @@ func (n *Node) makeLoops() {
 		n.loops = append(n.loops, n.owners[i].loop)
 	}
 	n.syncer, n.applier, n.provisioner, n.images = newSyncer(n), newApplier(n), newProvisioner(n), newImages(n)
-	n.loops = append(n.loops, n.syncer.loop, n.applier.loop, n.provisioner.loop, n.images.loop)
+	n.scrubber = newScrubber(n)
+	n.loops = append(n.loops, n.syncer.loop, n.applier.loop, n.provisioner.loop, n.images.loop, n.scrubber.loop)
 	for _, p := range n.opts.Peers {
 		if p.ID == n.opts.ID {
 			continue
@@ -197,9 +201,17 @@ func (n *Node) start() {
 	}()
 }
 
+// admissionTicks is how often a node that is to be admitted tries again to record that it is.
+const admissionTicks = 100
+
 // Tick tells every loop that time has passed. A running node does it itself; a harness calls it on a node opened with Options.Manual.
 func (n *Node) Tick() {
 	if !n.running.Load() {
+		if n.waited.Add(1)%admissionTicks == 0 { // what is to be recorded may have met a full disk
+			n.identityMu.Lock()
+			n.becomeAdmitted()
+			n.identityMu.Unlock()
+		}
 		return
 	}
 	for _, o := range n.owners {
@@ -207,7 +219,9 @@ func (n *Node) Tick() {
 		o.loop.notify()
 	}
 	n.images.loop.notify()
-	if t := n.ticks.Add(1); t%16 == 0 {
+	t := n.ticks.Add(1)
+	n.scrubber.tick(t)
+	if t%16 == 0 {
 		n.provisioner.retry()
 	}
 }
@@ -308,6 +322,7 @@ func (n *Node) Close() error {
 	n.closed = true
 	n.groupsMu.Unlock()
 
+	n.retire()
 	var errs []error
 	if n.transport != nil {
 		errs = append(errs, n.transport.Close())

@@ -13,8 +13,9 @@ import (
 )
 
 // OpenGroup opens this node's replica of a group, making it if it is not there yet. Every node of the cluster opens the same groups with the same
-// ids, names and segment sizes. It blocks while the log is recovered and the machine is brought up. Errors: *ledger.CorruptionError,
-// *ledger.IdentityError, *ledger.FormatError: nothing was changed.
+// ids, names and segment sizes, and as they were made; more may be opened than the last time. It blocks while the log is recovered and the machine is
+// brought up. Errors: *ledger.CorruptionError, also when this directory held a replica that is gone; *GroupMismatchError, *ledger.IdentityError,
+// *ledger.FormatError. Nothing was changed then.
 func (n *Node) OpenGroup(opts GroupOptions) (*Group, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
@@ -52,14 +53,8 @@ func (n *Node) openReplica(opts GroupOptions) (*replica, error) {
 		FS: n.opts.FS, Dir: dir, SegmentSize: opts.SegmentSize, Logger: r.log,
 		Identity: ledger.Identity{Cluster: n.cluster, Group: opts.ID, Incarnation: incarnation, Node: n.opts.ID, Directory: n.directory},
 	}
-	exists, err := ledger.Exists(lo)
-	if err == nil && !exists {
-		err = ledger.Create(lo, n.opts.members())
-	}
-	if err != nil {
-		return nil, err
-	}
-	if r.ledger, err = ledger.Open(lo); err != nil {
+	var err error
+	if r.ledger, err = n.openLedger(lo, HeldGroup{ID: opts.ID, Name: opts.Name, Machine: opts.Factory != nil, SegmentSize: opts.SegmentSize}); err != nil {
 		return nil, err
 	}
 	if err := r.openMachine(dir); err != nil {
@@ -162,7 +157,7 @@ func (r *replica) restoreNewer(machine statemachine.Machine, place statemachine.
 		return machine, nil
 	}
 	for _, meta := range r.fittingImages() {
-		err := r.restore(machine, meta)
+		err := r.restore(machine, meta, func(struct{}) bool { return true })
 		if err == nil {
 			return machine, nil
 		}
@@ -177,12 +172,13 @@ func (r *replica) restoreNewer(machine statemachine.Machine, place statemachine.
 	return machine, nil
 }
 
-func (r *replica) restore(machine statemachine.Machine, meta snapshot.Meta) error {
+// restore fills a machine from an image; it pauses now and then, and gives up where a pause says so.
+func (r *replica) restore(machine statemachine.Machine, meta snapshot.Meta, pause func(struct{}) bool) error {
 	reader, err := r.images.store.Open(meta)
 	if err != nil {
 		return err
 	}
-	return errors.Join(machine.Restore(reader), reader.Close())
+	return errors.Join(machine.Restore(&paced{chunks: reader, pause: pause}), reader.Close())
 }
 
 // maxInflightBytes is what a leader may have on its way to one peer; maxAppendBytes what one append names.
@@ -212,7 +208,7 @@ func (r *replica) openCore() error {
 func (r *replica) close() error {
 	var errs []error
 	if !r.failed() {
-		errs = append(errs, r.ledger.Idle())
+		errs = append(errs, r.settle())
 		if r.apply.machine != nil {
 			errs = append(errs, r.apply.machine.Flush())
 		}

@@ -60,6 +60,11 @@ type Options struct {
 	HeartbeatInterval time.Duration
 	// ImageBytesPerSecond bounds what this node sends of images, over all peers. Default 64 MiB/s.
 	ImageBytesPerSecond int64
+	// ScrubBytesPerSecond is how fast the sealed segments of all groups are read again, one after the other, to find what the disk has lost.
+	// Default 1 MiB/s; negative: never. Rounded up to a byte a tick.
+	ScrubBytesPerSecond int64
+	// ScrubInterval lies between the beginnings of two such passes, at least. Default 24 h; the first begins at the start.
+	ScrubInterval time.Duration
 	// Manual: no goroutine is started. A harness calls Loops' turns and Tick itself.
 	Manual bool
 	// Logger receives what an operator should know. Default: slog.Default().
@@ -74,6 +79,9 @@ type Hooks struct {
 	RoleChanged func(group GroupID, name string, s RoleState)
 	// Failed: a replica has stopped. Any loop.
 	Failed func(group GroupID, name string, err error)
+	// Damaged: a sealed piece of a replica's log can't be read from the disk any more, as err says with path, offset and index. The replica goes on. Each
+	// pass of the scrubber reports it again. Scrubber loop.
+	Damaged func(group GroupID, name string, err error)
 	// Flushed: the syncer made n batches durable with one flush that took d. Syncer loop.
 	Flushed func(group GroupID, n int, d time.Duration)
 	// Connected: a link of this node to a peer came up; there are several for each peer. Disconnected: one broke, in either direction.
@@ -159,6 +167,12 @@ func (o *Options) setDefaults() {
 	if o.ImageBytesPerSecond == 0 {
 		o.ImageBytesPerSecond = 64 << 20
 	}
+	if o.ScrubBytesPerSecond == 0 {
+		o.ScrubBytesPerSecond = 1 << 20
+	}
+	if o.ScrubInterval == 0 {
+		o.ScrubInterval = 24 * time.Hour
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -196,6 +210,9 @@ func (o Options) Validate() error {
 	}
 	if o.ImageBytesPerSecond < 1<<16 {
 		fault("Options.ImageBytesPerSecond is %d, expected at least 65536", o.ImageBytesPerSecond)
+	}
+	if o.ScrubInterval < o.TickInterval {
+		fault("Options.ScrubInterval is %s, expected at least TickInterval (%s)", o.ScrubInterval, o.TickInterval)
 	}
 	seen := map[NodeID]bool{}
 	for _, p := range o.Peers {
@@ -253,8 +270,8 @@ func (o GroupOptions) Validate() error {
 	if o.ID == 0 {
 		fault("GroupOptions.ID is 0, expected at least 1")
 	}
-	if o.Name == "" || len(o.Name) > 255 {
-		fault("GroupOptions.Name has %d bytes, expected 1 to 255", len(o.Name))
+	if o.Name == "" || len(o.Name) > maxNameBytes {
+		fault("GroupOptions.Name has %d bytes, expected 1 to %d", len(o.Name), maxNameBytes)
 	}
 	if s := o.SegmentSize; s < 1<<16 || s&(s-1) != 0 {
 		fault("GroupOptions.SegmentSize is %d, expected a power of two from 65536 on", s)

@@ -49,7 +49,7 @@ func (o *owner) turn() (more bool) {
 	return more
 }
 
-// retentionTicks is how often a log-only group looks whether its head may go.
+// retentionTicks is how often a log-only group looks whether its head may go, and any group tries again to remove it.
 const retentionTicks = 16
 
 // quietTicks without an append are when a ledger counts as idle and its mark is brought up to date.
@@ -64,13 +64,19 @@ func (o *owner) tick(r *replica, now raft.Monotonic) {
 		r.units.push(unit{job: r.settle})
 		r.node.syncer.work.add(r)
 	}
-	if r.opts.Factory == nil && o.ticks%retentionTicks == 0 {
-		r.proposeTrim()
+	if o.ticks%retentionTicks == 0 {
+		if r.opts.Factory == nil {
+			r.proposeTrim()
+		}
+		if r.trim.again {
+			r.removeHead()
+		}
 	}
 	r.turn(now)
+	r.watchDisk()
 }
 
-// settle brings the mark of an idle ledger up to date. That it lags costs a longer recovery and nothing else, so a full disk may wait. Syncer.
+// settle brings the mark of an idle ledger up to date. That it lags costs a longer recovery and nothing else, so a full disk may wait. Syncer, Close.
 func (r *replica) settle() error {
 	if err := r.ledger.Idle(); !errors.Is(err, ledger.ErrNoSpace) {
 		return err
@@ -83,6 +89,7 @@ func (r *replica) settle() error {
 func (r *replica) turn(now raft.Monotonic) (more bool) {
 	if r.failed() {
 		r.abandonReads()
+		r.bowOut()
 		r.takeEvents() // somebody may wait for an answer
 		return false
 	}
@@ -178,10 +185,19 @@ func (r *replica) roomFor(records []ledger.Record, bytes int) bool {
 	return !data || r.ledger.Room(uint32(largest)) >= uint64(bytes)
 }
 
+// maxReads bounds the reads that wait for their round or for the applier: whoever asked for one may have given it up long ago.
+const maxReads = 1 << 16
+
 // takeReads starts one read round for all reads that have arrived.
 func (r *replica) takeReads() {
 	reads := r.reads.take(math.MaxUint64)
 	if len(reads) == 0 {
+		return
+	}
+	if r.reading+r.readWaiting.count()+len(reads) > maxReads {
+		for _, p := range reads {
+			p.complete(Proposed{}, ErrBusy)
+		}
 		return
 	}
 	batch := readBatch{counter: r.nextRead, reads: append([]*Pending(nil), reads...)}
@@ -193,6 +209,7 @@ func (r *replica) takeReads() {
 		return
 	}
 	r.readBatches = append(r.readBatches, batch)
+	r.reading += len(batch.reads)
 }
 
 // takeBatch removes the batch of a read id.
@@ -200,6 +217,7 @@ func (r *replica) takeBatch(id raft.ReadID) []*Pending {
 	for i, b := range r.readBatches {
 		if b.counter == id.Counter && id.Boot == r.node.boot {
 			r.readBatches = append(r.readBatches[:i], r.readBatches[i+1:]...)
+			r.reading -= len(b.reads)
 			return b.reads
 		}
 	}
@@ -217,7 +235,7 @@ func (r *replica) abandonReads() {
 			p.complete(Proposed{}, err)
 		}
 	}
-	r.readBatches = nil
+	r.readBatches, r.reading = nil, 0
 }
 
 // takeProposals proposes what is queued. While the other loops are behind it stays queued (the queue is bounded, and their progress wakes
@@ -345,7 +363,8 @@ func (r *replica) append(entries []raft.Entry, records []ledger.Record, batch []
 		e := &entries[i]
 		if e.Kind == raft.KindTrim {
 			if keep, err := raft.DecodeTrim(e.Body); err == nil {
-				r.trims = append(r.trims, committedTrim{at: e.ID.Index, keepFrom: keep})
+				// Whatever it says, nothing that might not be committed with it goes.
+				r.trims = append(r.trims, committedTrim{at: e.ID.Index, keepFrom: min(keep, e.ID.Index)})
 			}
 		}
 		if records != nil {
@@ -378,6 +397,9 @@ func (r *replica) append(entries []raft.Entry, records []ledger.Record, batch []
 func (r *replica) publish(out *raft.Output) {
 	if !r.leading && out.Role == raft.Leader {
 		r.trim.proposed = r.trim.target // what an earlier leader proposed may be lost
+	}
+	if r.leading && out.Role != raft.Leader {
+		r.node.images.giveUp(r)
 	}
 	r.leading = out.Role == raft.Leader
 	if s, changed := r.roles.publish(out.Role, out.Term, out.Leader, out.TermStart, raft.Index(r.applied.load())); changed {

@@ -28,9 +28,8 @@ func (p *provisioner) turn() (more bool) {
 		}
 		again, err := r.ledger.Provision()
 		full := errors.Is(err, fs.ErrNoSpace)
-		if full != r.diskFull.Swap(full) {
-			r.log.Warn("disk space", "full", full, "err", err)
-			p.node.syncer.work.add(r)
+		if r.diskFull.Swap(full) && !full {
+			p.node.syncer.work.add(r) // what waited for space
 		}
 		if err != nil && !full {
 			r.fail(err)

@@ -45,7 +45,12 @@ func (v receiver) Connected(peer raft.NodeID, c transport.Class) {
 	n.identityMu.Lock()
 	defer n.identityMu.Unlock()
 	n.linksUp[peer] = true
-	if n.identity.admitted {
+	n.becomeAdmitted()
+}
+
+// becomeAdmitted lets the node take part when every other initial member has recognised it and that could be recorded. identityMu is held.
+func (n *Node) becomeAdmitted() {
+	if n.identity.Admitted {
 		return
 	}
 	for id := range n.peers {
@@ -54,9 +59,9 @@ func (v receiver) Connected(peer raft.NodeID, c transport.Class) {
 		}
 	}
 	next := *n.identity
-	next.admitted = true
+	next.Admitted = true
 	if err := next.save(n.opts.FS, n.opts.Dir); err != nil {
-		n.opts.Logger.Error("could not record that this node is admitted; it stays out", "err", err)
+		n.opts.Logger.Error("could not record that this node is admitted; it stays out and tries again", "err", err)
 		return
 	}
 	n.identity = &next

@@ -44,7 +44,7 @@ type replica struct {
 	appliedEnd watermark
 	// throttled: the owner waits for the applier or the syncer to catch up and wants to be woken by their progress.
 	throttled atomic.Bool
-	// diskFull: the provisioner's last attempt met a full device.
+	// diskFull: the last attempt to write or to prepare space met a full device. The ledger logs that.
 	diskFull atomic.Bool
 
 	waiting     waiters
@@ -58,9 +58,11 @@ type replica struct {
 	sendSynced  []raft.Message
 	nextRead    uint64
 	readBatches []readBatch
+	reading     int // reads in readBatches
 	trims       []committedTrim
 	trim        trimState
 	leading     bool
+	slowest     pendingFlush
 	quiet       int          // ticks since the last append
 	entries     []raft.Entry // scratch
 	batch       []waiter     // scratch

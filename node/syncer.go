@@ -14,8 +14,8 @@ type unit struct {
 	// seq is the core's output that is durable once this unit and all before it are.
 	seq   uint64
 	write ledger.Write
-	// dirty: write has something in it.
-	dirty bool
+	// dirty: write has something in it. written: the files have it, and it is not durable yet.
+	dirty, written bool
 	// messages may leave once the unit is durable.
 	messages []raft.Message
 	// job, when not nil, is rare work that must run between writes, on the only goroutine that writes the group's files: a trim, or
@@ -120,7 +120,8 @@ func (s *syncer) release(w *syncWork) {
 	}
 	if w.done < len(w.units) {
 		r.units.putBack(w.units[w.done:])
-		r.diskFull.Store(true)
+		r.diskFull.Store(true) // the provisioner looks again from time to time
+		return
 	}
 	s.node.provisioner.work.add(r)
 }
@@ -140,7 +141,7 @@ func (f perFile) flushOne(w *syncWork) error {
 	l := w.replica.ledger
 	for ; written < len(w.units); written++ {
 		u := &w.units[written]
-		if u.dirty {
+		if u.dirty && !u.written {
 			err := l.Write(u.write)
 			if errors.Is(err, ledger.ErrNoSpace) {
 				break
@@ -148,18 +149,19 @@ func (f perFile) flushOne(w *syncWork) error {
 			if err != nil {
 				return err
 			}
+			u.written = true
 		}
 		if u.job == nil {
 			continue
 		}
-		if err := f.settle(w, written); err != nil {
+		if full, err := f.settle(w, written); full || err != nil {
 			return err
 		}
 		if err := u.job(); err != nil {
 			return err
 		}
 	}
-	if err := f.settle(w, written); err != nil {
+	if full, err := f.settle(w, written); full || err != nil {
 		return err
 	}
 	if h := f.node.opts.Hooks.Flushed; h != nil && w.done > 0 {
@@ -168,17 +170,22 @@ func (f perFile) flushOne(w *syncWork) error {
 	return nil
 }
 
-// settle makes the units up to written durable, if any of them wrote something.
-func (f perFile) settle(w *syncWork, written int) error {
+// settle makes the units up to written durable, if any of them wrote something. full: there was no space for that, on a file system that needs
+// some even to write over what is there; they wait.
+func (f perFile) settle(w *syncWork, written int) (full bool, err error) {
 	dirty := false
 	for _, u := range w.units[w.done:written] {
 		dirty = dirty || u.dirty
 	}
 	if dirty {
-		if _, err := w.replica.ledger.Flush(); err != nil {
-			return err
+		_, err := w.replica.ledger.Flush()
+		if errors.Is(err, ledger.ErrNoSpace) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
 		}
 	}
 	w.done = written
-	return nil
+	return false, nil
 }

@@ -20,6 +20,8 @@ type trimState struct {
 	// proposed is the highest keepFrom that this replica has proposed as leader.
 	proposed raft.Index
 	running  bool
+	// again: the last attempt found no space for the new base.
+	again bool
 }
 
 // takeTrims notes the trims that are committed now. A trim that was committed before this process started is not looked for: the next
@@ -51,9 +53,8 @@ func (r *replica) removeHead() {
 		if err != nil && !errors.Is(err, ledger.ErrNoSpace) {
 			return err
 		}
-		// On a full device the head stays until the next trim or image.
 		r.tell(func(r *replica) {
-			r.trim.running = false
+			r.trim.running, r.trim.again = false, err != nil
 			if moved && !r.failed() {
 				r.core.Compacted(base)
 			}

@@ -142,8 +142,15 @@ func (h *handNode) appended(term raft.Term, prev, commit raft.Index, kinds ...ra
 	for _, kind := range kinds {
 		m.Last = raft.EntryID{Index: m.Last.Index + 1, Term: term}
 		var body []byte
-		if kind == raft.KindData {
+		switch kind {
+		case raft.KindData:
 			body = make([]byte, 4000)
+		case raft.KindTrim:
+			body = raft.AppendTrim(nil, 1<<40)
+		}
+		segment := raft.Position(h.r.opts.SegmentSize)
+		if left := segment - at.Position%segment; left < raft.Position(raft.RecordSize(len(body))) {
+			at.Position += left
 		}
 		raw := ledger.AppendRecord(nil, &ledger.Record{ID: m.Last, Kind: kind, Time: at.LogTime, Position: at.Position, PrevChecksum: at.Checksum,
 			Body: body, BodyCRC: ledger.BodyChecksum(body)})
@@ -167,6 +174,8 @@ type counter struct {
 	applied statemachine.Index
 	closed  bool
 	fails   bool // to restore
+	begun   int  // images
+	open    int  // images that are not closed
 }
 
 func (c *counter) Apply(entries []statemachine.Entry, applied statemachine.Index, results []statemachine.Result) error {
@@ -177,7 +186,9 @@ func (c *counter) Applied() statemachine.Index { return c.applied }
 func (c *counter) Durable() statemachine.Index { return 0 }
 func (c *counter) Flush() error                { return nil }
 func (c *counter) Image() (statemachine.Image, error) {
-	return &counterImage{at: c.applied, chunk: binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(c.applied)), c.n)}, nil
+	c.begun++
+	c.open++
+	return &counterImage{of: c, at: c.applied, chunk: binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(c.applied)), c.n)}, nil
 }
 func (c *counter) Restore(chunks statemachine.ChunkSource) error {
 	if c.fails {
@@ -188,10 +199,13 @@ func (c *counter) Restore(chunks statemachine.ChunkSource) error {
 		return err
 	}
 	c.applied, c.n = statemachine.Index(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint64(b[8:])
-	if _, err = chunks.Next(); err == io.EOF {
+	for err == nil {
+		_, err = chunks.Next() // ballast
+	}
+	if err == io.EOF {
 		return nil
 	}
-	return errors.Join(errors.New("expected one chunk"), err)
+	return err
 }
 func (c *counter) Close() error {
 	c.closed = true
@@ -199,12 +213,16 @@ func (c *counter) Close() error {
 }
 
 type counterImage struct {
+	of    *counter
 	at    statemachine.Index
 	chunk []byte
 }
 
 func (i *counterImage) Applied() statemachine.Index { return i.at }
-func (i *counterImage) Close() error                { return nil }
+func (i *counterImage) Close() error {
+	i.of.open--
+	return nil
+}
 func (i *counterImage) Next() (chunk []byte, err error) {
 	if chunk, i.chunk = i.chunk, nil; chunk == nil {
 		err = io.EOF
@@ -285,6 +303,30 @@ func TestOvertakenProposalsAreAnswered(t *testing.T) {
 				var notLeader *NotLeaderError
 				require.ErrorAs(t, err, &notLeader)
 				require.Equal(t, NodeID("n3"), notLeader.Leader)
+			}
+		})
+	}
+}
+
+// Whose proposal was replaced is never sent away to the very node that it asked.
+func TestAReplacedProposalIsNotSentToItself(t *testing.T) {
+	for _, g := range []GroupOptions{handLog(), handStore()} {
+		t.Run(g.Name, func(t *testing.T) {
+			h := newHandNode(t, 3, g)
+			h.lead()
+			replaced, overtaken := h.submit("2"), h.submit("3")
+			h.settle()
+			m, records := h.appended(2, 1, 0, raft.KindEmpty)
+			h.say(m, records...)
+			h.settle()
+			require.Equal(t, NodeID("n3"), h.r.roles.load().Leader)
+			h.lead()
+			for _, p := range []*Pending{replaced, overtaken} {
+				_, known, err := p.Poll()
+				require.True(t, known)
+				var notLeader *NotLeaderError
+				require.ErrorAs(t, err, &notLeader)
+				require.Equal(t, raft.None, notLeader.Leader)
 			}
 		})
 	}

@@ -154,6 +154,17 @@ func (w *readWaiters) add(index raft.Index, reads []*Pending, applied *watermark
 	return true
 }
 
+// count is how many reads are parked.
+func (w *readWaiters) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, x := range w.waiting {
+		n += len(x.reads)
+	}
+	return n
+}
+
 // forget gives up the wait of the only read that waits for index by itself, unless it has ended.
 func (w *readWaiters) forget(index raft.Index, read *Pending) {
 	w.mu.Lock()

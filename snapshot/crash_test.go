@@ -45,7 +45,7 @@ func workload(fsys fs.FS, h *history) error {
 	if err := r.Close(); err != nil {
 		return err
 	}
-	if err := s.Retain(1); err != nil {
+	if err := s.Retain(1, ^raft.Index(0)); err != nil {
 		return err
 	}
 	if err := receiveAll(s, h.wanted, h.data); err != nil {
@@ -57,7 +57,7 @@ func workload(fsys fs.FS, h *history) error {
 		return err
 	}
 	h.newest = m
-	return s.Retain(2)
+	return s.Retain(2, ^raft.Index(0))
 }
 
 // check says what is wrong with a disk after a power cut.

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ledgerkv/ledgerkv/internal/sim/disk"
+	"github.com/ledgerkv/ledgerkv/raft"
 	"github.com/ledgerkv/ledgerkv/snapshot"
 )
 
@@ -46,7 +47,7 @@ func TestReceivingGoesOnAfterARestart(t *testing.T) {
 	require.NoError(t, put(r, data, 2))
 	_, err = s.Receive(m)
 	require.ErrorIs(t, err, snapshot.ErrBusy)
-	require.NoError(t, s.Retain(1))
+	require.NoError(t, s.Retain(1, ^raft.Index(0)))
 	require.NoError(t, r.Close())
 
 	r, err = s.Receive(m)
@@ -129,15 +130,15 @@ func TestPartsOfOlderImagesGo(t *testing.T) {
 	require.NoError(t, put(r, data, 2))
 	mustWrite(t, s, 8, chunks(8, 1, 10))
 	require.NoError(t, r.Close())
-	require.NoError(t, s.Retain(1))
+	require.NoError(t, s.Retain(1, ^raft.Index(0)))
 	require.Len(t, files(t, d, ".part"), 1, "it is newer than what is here")
 	r, err = s.Receive(m)
 	require.NoError(t, err)
 	mustWrite(t, s, 9, chunks(8, 1, 10))
-	require.NoError(t, s.Retain(1))
+	require.NoError(t, s.Retain(1, ^raft.Index(0)))
 	require.Len(t, files(t, d, ".part"), 1, "it is being received")
 	require.NoError(t, r.Close())
-	require.NoError(t, s.Retain(1))
+	require.NoError(t, s.Retain(1, ^raft.Index(0)))
 	require.Empty(t, files(t, d, ".part"))
 
 	r, err = s.Receive(m)

@@ -210,12 +210,13 @@ func (s *Store) Verify(m Meta) error {
 }
 
 // Retain removes the images that are older than the newest count good ones (at least 1) and that no reader holds, good or
-// bad, and what was received of images no newer than the newest good one. An image that a reader holds goes with a later
-// call. It blocks on the disk.
-func (s *Store) Retain(count int) error {
+// bad, and what was received of images no newer than the newest good one. Images that end above an entry upTo, and those at or
+// below it, are counted apart: where the log ends at upTo, an image from elsewhere that lies beyond it is no substitute for one
+// from which the log goes on. An image that a reader holds goes with a later call. It blocks on the disk.
+func (s *Store) Retain(count int, upTo raft.Index) error {
 	s.names.Lock()
 	defer s.names.Unlock()
-	victims := s.superfluous(max(count, 1))
+	victims := s.superfluous(max(count, 1), upTo)
 	if newest, ok := s.Newest(); ok {
 		parts, err := s.staleParts(newest.Base.ID.Index)
 		if err != nil {
@@ -244,29 +245,36 @@ func (s *Store) remove(victims []string) error {
 }
 
 // superfluous forgets the images that Retain removes and gives their names.
-func (s *Store) superfluous(count int) (names []string) {
+func (s *Store) superfluous(count int, upTo raft.Index) (names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first := len(s.images)
-	for good := 0; good < count; first-- {
-		if first == 0 {
-			return nil
-		}
-		if s.images[first-1].bad == nil {
-			good++
-		}
-	}
-	kept := s.images[first:]
-	var pinned []*image
-	for _, img := range s.images[:first] {
-		if img.pins > 0 {
-			pinned = append(pinned, img)
-		} else {
-			names = append(names, img.name)
+	above := sort.Search(len(s.images), func(i int) bool { return s.images[i].index > upTo })
+	var kept []*image
+	for _, part := range [][]*image{s.images[:above], s.images[above:]} {
+		first := oldestKept(part, count)
+		for i, img := range part {
+			if i >= first || img.pins > 0 {
+				kept = append(kept, img)
+			} else {
+				names = append(names, img.name)
+			}
 		}
 	}
-	s.images = append(pinned, kept...)
+	s.images = kept
 	return names
+}
+
+// oldestKept is the place of the oldest of the newest count good images; 0 when there are not so many.
+func oldestKept(images []*image, count int) int {
+	for i := len(images) - 1; i >= 0; i-- {
+		if images[i].bad == nil {
+			count--
+		}
+		if count == 0 {
+			return i
+		}
+	}
+	return 0
 }
 
 // staleParts names the half-received images up to an index that no receiver has.

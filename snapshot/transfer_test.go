@@ -162,7 +162,7 @@ func TestAnImageIsTransferred(t *testing.T) {
 	require.Equal(t, 40, n.chunks["b"], "each chunk is sent once")
 	require.Less(t, n.now, second+40*ms, "chunks are under way while more are asked for")
 	requireImage(t, open(t, n.disks["b"].Crash(disk.Cut{Keep: disk.Nothing})), m, data)
-	require.NoError(t, n.stores["a"].Retain(1))
+	require.NoError(t, n.stores["a"].Retain(1, ^raft.Index(0)))
 	n.step(ms)
 	require.Zero(t, n.wake, "nothing is due when nothing goes on")
 }
@@ -361,7 +361,7 @@ func TestASilentPeerIsGivenUp(t *testing.T) {
 	n.run(n.results(1))
 	require.ErrorIs(t, n.sent[0].Err, snapshot.ErrQuiet)
 	require.Equal(t, 20*second, n.now-begin-ms, "after the default time-out")
-	require.NoError(t, n.stores["a"].Retain(1))
+	require.NoError(t, n.stores["a"].Retain(1, ^raft.Index(0)))
 }
 
 func TestASilentSenderIsGivenUp(t *testing.T) {

@@ -59,7 +59,7 @@ type Engine interface {
 	Image() (Image, error)
 	// Restore fills an empty engine from an image; one that is not empty refuses. After an error the engine is useless.
 	Restore(ChunkSource) error
-	// Close gives back what the engine holds; views, images and batches of it are useless afterwards.
+	// Close gives back what the engine holds; views, images and batches of it are useless afterwards. They may still be closed.
 	Close() error
 }
 

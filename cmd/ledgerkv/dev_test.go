@@ -135,7 +135,7 @@ func checkOffline(t *testing.T, dir string) {
 	t.Helper()
 	r := run("ledger", "verify", dir, "-o", "json")
 	require.Zero(t, r.status, r.err)
-	var verified struct{ Ledgers []digestJSON }
+	var verified struct{ Ledgers []ledgerJSON }
 	require.NoError(t, json.Unmarshal([]byte(r.out), &verified))
 	require.Len(t, verified.Ledgers, 6)
 	lowest := map[string]uint64{}

@@ -92,9 +92,17 @@ func (d *dump) run(ctx context.Context, call *cli.Call) error {
 		err = ferr
 	}
 	if err == nil && damaged > 0 {
-		err = fmt.Errorf("%d places are damaged", damaged)
+		err = damageError(damaged)
 	}
 	return err
+}
+
+// damageError says in how many places something is damaged.
+func damageError(places int) error {
+	if places == 1 {
+		return errors.New("one place is damaged")
+	}
+	return fmt.Errorf("%d places are damaged", places)
 }
 
 func (d *dump) line(w *bufio.Writer, p place, in *ledger.Inspection, r ledger.Record) error {

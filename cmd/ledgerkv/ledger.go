@@ -13,6 +13,7 @@ import (
 	"github.com/ledgerkv/ledgerkv/cmd/ledgerkv/internal/config"
 	"github.com/ledgerkv/ledgerkv/internal/fs"
 	"github.com/ledgerkv/ledgerkv/ledger"
+	"github.com/ledgerkv/ledgerkv/node"
 )
 
 // offline is what the verbs that read ledgers from disk have in common.
@@ -33,29 +34,54 @@ type place struct {
 	dir string
 	// node is the node's directory, empty when the ledger was named directly.
 	node string
-	// name is the group's, as the node's configuration has it, or its id.
+	// name is the group's, as the node file or the node's configuration has it, or its id.
 	name string
+	// unlisted: the node file can be read and does not list the group.
+	unlisted bool
 }
 
 // named is what a ledger is called in output.
 func (p place) named(in *ledger.Inspection) string { return string(in.Identity.Node) + " " + p.name }
+
+// nodesIn gives the directories of nodes that a directory is or, as dev makes it, holds.
+func nodesIn(dir string) ([]string, error) {
+	if isNode(dir) {
+		return []string{dir}, nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []string
+	for _, e := range entries {
+		if sub := filepath.Join(dir, e.Name()); isNode(sub) {
+			nodes = append(nodes, sub)
+		}
+	}
+	return nodes, nil
+}
+
+// isNode reports whether a directory looks like a node's, damaged or not.
+func isNode(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "NODE"))
+	return err == nil || isDir(filepath.Join(dir, "groups"))
+}
 
 // find gives the ledgers in a directory: that of a group, of a node, or of several nodes, as dev makes it.
 func (o *offline) find(dir string) ([]place, error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, err
 	}
-	places, err := ledgersIn(dir)
-	if err != nil {
-		return nil, err
-	}
-	if places == nil {
-		entries, err := os.ReadDir(dir)
+	var places []place
+	if _, err := os.Stat(filepath.Join(dir, "GROUP")); err == nil {
+		places = []place{{dir: dir, name: filepath.Base(dir)}}
+	} else {
+		nodes, err := nodesIn(dir)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range entries {
-			more, err := ledgersIn(filepath.Join(dir, e.Name()))
+		for _, n := range nodes {
+			more, err := ledgersIn(n)
 			if err != nil {
 				return nil, err
 			}
@@ -76,26 +102,36 @@ func (o *offline) find(dir string) ([]place, error) {
 
 func isGroupID(dir, text string) bool {
 	id, err := strconv.ParseUint(text, 10, 64)
-	return err == nil && filepath.Base(dir) == fmt.Sprintf("%016x", id)
+	return err == nil && filepath.Base(dir) == groupDir(node.GroupID(id))
 }
 
-// ledgersIn gives the ledger in a group's directory, or those in a node's; nil for any other directory.
+// groupDir is the name of a group's directory.
+func groupDir(id node.GroupID) string { return fmt.Sprintf("%016x", uint64(id)) }
+
+// ledgersIn gives the ledgers in a node's directory: those that are there, and those that the node file lists and that are not.
 func ledgersIn(dir string) ([]place, error) {
-	if _, err := os.Stat(filepath.Join(dir, "GROUP")); err == nil {
-		return []place{{dir: dir, name: filepath.Base(dir)}}, nil
-	}
 	entries, err := os.ReadDir(filepath.Join(dir, "groups"))
-	if errors.Is(err, os.ErrNotExist) || err != nil && !isDir(filepath.Join(dir, "groups")) {
-		return nil, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	names := groupNamesIn(dir)
-	var places []place
+	var ids []string
 	for _, e := range entries {
-		p := place{dir: filepath.Join(dir, "groups", e.Name()), node: dir, name: e.Name()}
-		if id, err := strconv.ParseUint(e.Name(), 16, 64); err == nil {
+		ids = append(ids, e.Name())
+	}
+	names, listed := groupNamesIn(dir), ids
+	if id, err := node.ReadIdentity(fs.OS, dir); err == nil {
+		listed = nil
+		for _, g := range id.Groups {
+			listed = append(listed, groupDir(g.ID))
+			names[uint64(g.ID)] = g.Name
+		}
+	}
+	ids = append(slices.Clone(ids), listed...)
+	slices.Sort(ids)
+	var places []place
+	for _, id := range slices.Compact(ids) {
+		p := place{dir: filepath.Join(dir, "groups", id), node: dir, name: id, unlisted: !slices.Contains(listed, id)}
+		if id, err := strconv.ParseUint(id, 16, 64); err == nil {
 			p.name = strconv.FormatUint(id, 10)
 			if name := names[id]; name != "" {
 				p.name = name
@@ -151,6 +187,14 @@ func (o *offline) checkUse(places []place) error {
 	return nil
 }
 
+func (p place) inspect() (*ledger.Inspection, error) {
+	in, err := ledger.Inspect(fs.OS, p.dir)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.dir, err)
+	}
+	return in, nil
+}
+
 // each inspects one ledger after the other.
 func (o *offline) each(call *cli.Call, visit func(p place, in *ledger.Inspection) error) error {
 	places, err := o.find(call.Args[0])
@@ -158,9 +202,9 @@ func (o *offline) each(call *cli.Call, visit func(p place, in *ledger.Inspection
 		return err
 	}
 	for _, p := range places {
-		in, err := ledger.Inspect(fs.OS, p.dir)
+		in, err := p.inspect()
 		if err != nil {
-			return fmt.Errorf("%s: %w", p.dir, err)
+			return err
 		}
 		if err := visit(p, in); err != nil {
 			return err

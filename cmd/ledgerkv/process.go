@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"github.com/ledgerkv/ledgerkv/kv/server"
 	"github.com/ledgerkv/ledgerkv/ledger"
 	"github.com/ledgerkv/ledgerkv/node"
+	"github.com/ledgerkv/ledgerkv/raft"
 )
 
 // process is a node with its ports, from its opening to its end.
@@ -114,7 +117,7 @@ func (p *process) nodeOptions() node.Options {
 	c := p.config
 	opts := node.Options{Dir: p.dir, ID: node.NodeID(c.ID), Cluster: c.Cluster, Listen: c.Peer, Logger: p.log, Hooks: p.metrics.Hooks(),
 		TickInterval: time.Duration(c.Timings.Tick), HeartbeatInterval: time.Duration(c.Timings.Heartbeat), ElectionTimeout: time.Duration(c.Timings.Election),
-		ImageBytesPerSecond: c.Limits.ImageBytesPerSecond}
+		ImageBytesPerSecond: c.Limits.ImageBytesPerSecond, ScrubBytesPerSecond: c.Limits.Scrub()}
 	for _, m := range c.Members() {
 		opts.Peers = append(opts.Peers, node.Peer{ID: node.NodeID(m.ID), Address: m.Peer})
 	}
@@ -237,41 +240,55 @@ func (p *process) leave(handOver bool) {
 	}
 }
 
-// handOver transfers each group that this node leads to the member that has most of its log.
+// handOver transfers each group that this node leads.
 func (p *process) handOver(ctx context.Context) {
 	var under sync.WaitGroup
 	for _, g := range p.groups {
-		if g.Group == nil {
-			continue
+		if g.Group != nil {
+			under.Go(func() { p.handOverGroup(ctx, g.Group) })
 		}
-		under.Go(func() {
-			to := successor(ctx, g.Group)
-			if to == "" {
-				return
-			}
-			if err := g.Group.Transfer(ctx, to); err != nil {
-				p.log.Warn("leadership was not handed over; the others will elect a leader", "group", g.Name, "to", to, "err", err)
-				return
-			}
-			p.log.Info("leadership was handed over", "group", g.Name, "to", to)
-		})
 	}
 	under.Wait()
 }
 
-// successor gives the voter that has most of the log of a group that this node leads; empty when it does not lead or is alone.
-func successor(ctx context.Context, g *node.Group) node.NodeID {
-	st, err := g.Status(ctx)
+// handOverGroup offers a group that this node leads to one voter after the other until one takes it, each for its share of the time.
+func (p *process) handOverGroup(ctx context.Context, g *node.Group) {
+	status, err := g.Status(ctx)
 	if err != nil {
-		return ""
+		return // it has stopped
 	}
-	best, match := node.NodeID(""), node.Index(0)
-	for _, peer := range st.Peers { // a leader alone has them, sorted by id
-		if st.Members.Configuration.IsVoter(peer.ID) && peer.Match > match {
-			best, match = peer.ID, peer.Match
+	log := p.log.With("group", g.Name())
+	heirs := successors(status)
+	var errs []error
+	for _, to := range heirs {
+		attempt, cancel := context.WithTimeout(ctx, transferWait/time.Duration(len(heirs)))
+		err := g.Transfer(attempt, to)
+		cancel()
+		if now := g.Role().Leader; err == nil || now != "" && now != p.node.ID() {
+			log.Info("leadership was handed over", "to", now)
+			return
+		}
+		errs = append(errs, err)
+	}
+	if len(errs) > 0 {
+		log.Warn("leadership was not handed over; the others will elect a leader", "err", errors.Join(errs...))
+	}
+}
+
+// successors gives the other voters of a group that this node leads, those first that have most of its log, and of equals those that were heard
+// from last. Somebody who has acknowledged nothing yet is one, too: leadership may have come here a moment ago. None when it does not lead.
+func successors(s node.Status) []node.NodeID {
+	peers := slices.Clone(s.Peers) // a leader alone has them
+	slices.SortStableFunc(peers, func(a, b raft.PeerStatus) int {
+		return cmp.Or(cmp.Compare(b.Match, a.Match), cmp.Compare(b.Heard, a.Heard))
+	})
+	var voters []node.NodeID
+	for _, peer := range peers {
+		if s.Members.Configuration.IsVoter(peer.ID) {
+			voters = append(voters, peer.ID)
 		}
 	}
-	return best
+	return voters
 }
 
 // close gives back whatever was opened.

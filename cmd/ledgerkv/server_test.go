@@ -183,7 +183,7 @@ func TestDamage(t *testing.T) {
 	require.NoError(t, os.WriteFile(segment, data, 0o644))
 	r := run("ledger", "verify", n1, "-o", "json")
 	require.Equal(t, cli.ExitFailed, r.status)
-	var verified struct{ Ledgers []digestJSON }
+	var verified struct{ Ledgers []ledgerJSON }
 	require.NoError(t, json.Unmarshal([]byte(r.out), &verified))
 	require.Len(t, verified.Ledgers[0].Faults, 1)
 	require.Equal(t, segment, verified.Ledgers[0].Faults[0].Path)
@@ -194,7 +194,8 @@ func TestDamage(t *testing.T) {
 	require.Equal(t, cli.ExitFailed, r.status)
 	require.Contains(t, r.out, "n1 kv: DAMAGED")
 	require.Contains(t, r.out, "n1 log: good")
-	require.Contains(t, r.err, "1 places are damaged")
+	require.Contains(t, r.err, "one place is damaged")
+	require.Contains(t, r.out, "put back that very file and verify again")
 	require.Equal(t, cli.ExitFailed, run("ledger", "digest", n1).status)
 	require.Zero(t, run("ledger", "digest", n1, "--group", "log").status)
 	r = run("ledger", "dump", n1, "--group", "1", "--from", "40")
@@ -255,5 +256,6 @@ func TestOfflineVerbs(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(group, "GROUP"), make([]byte, 16<<10), 0o644))
 	r = run("ledger", "verify", group)
 	require.Equal(t, cli.ExitFailed, r.status)
-	require.Contains(t, r.err, group)
+	require.Contains(t, r.out, group+": DAMAGED")
+	require.Contains(t, run("ledger", "digest", group).err, group)
 }

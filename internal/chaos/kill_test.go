@@ -1,9 +1,8 @@
-package chaos
+package main
 
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,14 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ledgerkv/ledgerkv/client"
-	"github.com/ledgerkv/ledgerkv/internal/fs"
-	"github.com/ledgerkv/ledgerkv/ledger"
-	"github.com/ledgerkv/ledgerkv/raft"
+	"github.com/ledgerkv/ledgerkv/internal/chaos/process"
 )
 
 var (
 	kills   = flag.Int("chaos.kills", 2, "how many times TestKillLeader kills the leader")
-	gap     = flag.Duration("chaos.gap", 10*time.Second, "longest time without an acknowledgement that TestKillLeader accepts; 2s is what is promised on a machine with nothing else to do")
+	maxGap  = flag.Duration("chaos.gap", 10*time.Second, "longest time without an acknowledgement that TestKillLeader accepts; 2s is what is promised on a machine with nothing else to do")
 	writers = flag.Int("chaos.writers", 8, "how many writers each group has")
 	program string
 )
@@ -34,7 +31,7 @@ func TestMain(m *testing.M) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	if program, err = Build(ctx, dir); err != nil {
+	if program, err = process.Build(ctx, dir); err != nil {
 		panic(err)
 	}
 	code := m.Run()
@@ -42,24 +39,21 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func start(t *testing.T, engine string) (*Cluster, context.Context) {
+func start(t *testing.T, engine string, limits process.Limits) (*process.Cluster, context.Context) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute+time.Duration(*kills)*30*time.Second)
 	t.Cleanup(cancel)
-	c, err := NewCluster(program, t.TempDir(), engine)
+	c, err := process.New(process.Settings{Program: program, Dir: t.TempDir(), Engines: []string{engine}, Limits: limits})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		c.Close() // what still runs is killed
-		for _, p := range c.nodes {
-			if log, err := os.ReadFile(p.Dir + ".log"); err == nil && t.Failed() {
-				t.Logf("%s wrote:\n%s", p.ID, log[max(0, len(log)-8192):])
+		for _, p := range c.Nodes {
+			if t.Failed() {
+				t.Logf("%s wrote:\n%s", p.ID, p.Tail(8192))
 			}
 		}
 	})
 	require.NoError(t, c.StartAll())
-	for _, group := range []string{storeGroup, logGroup} {
-		_, err := c.Leader(ctx, group)
-		require.NoError(t, err)
-	}
+	require.NoError(t, awaitLeaders(ctx, c))
 	return c, ctx
 }
 
@@ -68,8 +62,8 @@ func start(t *testing.T, engine string) (*Cluster, context.Context) {
 func TestKillLeader(t *testing.T) {
 	for _, engine := range []string{"btree", "pebble"} {
 		t.Run(engine, func(t *testing.T) {
-			c, ctx := start(t, engine)
-			w := StartWriter(c.client, *writers)
+			c, ctx := start(t, engine, process.Limits{})
+			w := StartWriter(c.Client, *writers, 0)
 			require.NoError(t, w.Await(ctx, 50))
 			for i := range *kills {
 				leader, err := c.Leader(ctx, []string{storeGroup, logGroup}[i%2])
@@ -82,86 +76,36 @@ func TestKillLeader(t *testing.T) {
 			acked, longest, errs := w.Summary()
 			t.Logf("%d kills of a leader: %v acknowledged, longest time without an acknowledgement %v, errors %v", *kills, acked, longest, errs)
 			for _, group := range []string{storeGroup, logGroup} {
-				require.Less(t, longest[group], *gap, "the longest time without an acknowledgement from %s", group)
+				require.Less(t, longest[group], *maxGap, "the longest time without an acknowledgement from %s", group)
 			}
 
 			w.Pause()
-			for _, p := range c.nodes {
+			for _, p := range c.Nodes {
 				require.NoError(t, p.Signal(syscall.SIGKILL))
 			}
-			for _, p := range c.nodes {
+			for _, p := range c.Nodes {
 				p.Kill() // it is dead; this reaps it
 			}
 			require.NoError(t, c.StartAll())
 			require.NoError(t, w.Await(ctx, 50))
 			w.Stop()
 			require.NoError(t, c.Converged(ctx))
-			require.NoError(t, w.Check(ctx, c))
-			for _, p := range c.nodes {
-				require.NoError(t, p.Stop())
-			}
-			equalLedgers(t, c)
+			require.NoError(t, w.Check(ctx, c, 1))
+			require.NoError(t, c.StopAll())
+			_, err := c.SameLedgers()
+			require.NoError(t, err)
 		})
 	}
-}
-
-// equalLedgers demands sound ledgers on disk, with the same bytes at the same positions over the range that all have.
-func equalLedgers(t *testing.T, c *Cluster) {
-	t.Helper()
-	for group := range 2 {
-		var inspections []*ledger.Inspection
-		last, first := raft.Index(0), raft.Index(0)
-		for i, p := range c.nodes {
-			in, err := ledger.Inspect(fs.OS, filepath.Join(p.Dir, "groups", fmt.Sprintf("%016x", group+1)))
-			require.NoError(t, err)
-			d, err := in.DigestAt(0)
-			require.NoError(t, err, "ledger of %s", p.ID)
-			if i == 0 || d.Last.Index < last {
-				last = d.Last.Index
-			}
-			first = max(first, in.Base.ID.Index+1)
-			inspections = append(inspections, in)
-		}
-		var want map[raft.Index]string
-		for i, in := range inspections {
-			have := map[raft.Index]string{}
-			_, faults, err := in.Walk(func(r ledger.Record) error {
-				if r.ID.Index >= first && r.ID.Index <= last {
-					have[r.ID.Index] = strconv.FormatUint(uint64(r.Position), 10) + ":" + string(r.Raw)
-				}
-				return nil
-			})
-			require.NoError(t, err)
-			require.Empty(t, faults)
-			require.NotEmpty(t, have)
-			if i == 0 {
-				want = have
-			}
-			require.True(t, equalMaps(want, have), "group %d: the ledger of %s differs from that of %s", group+1, c.nodes[i].ID, c.nodes[0].ID)
-		}
-	}
-}
-
-func equalMaps(a, b map[raft.Index]string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i, x := range a {
-		if b[i] != x {
-			return false
-		}
-	}
-	return true
 }
 
 // TestStopLeader stops the leader for 5 s with SIGSTOP and lets it go on. The cluster moves on meanwhile, and a reader that asks the
 // stopped node first never sees less than what was acknowledged before it asked.
 func TestStopLeader(t *testing.T) {
-	c, ctx := start(t, "btree")
+	c, ctx := start(t, "btree", process.Limits{})
 	leader, err := c.Leader(ctx, storeGroup)
 	require.NoError(t, err)
 	key := []byte("counter")
-	_, err = c.client.Put(ctx, key, []byte("0"))
+	_, err = c.Client.Put(ctx, key, []byte("0"))
 	require.NoError(t, err)
 
 	stale, err := client.Open(client.Options{Endpoints: []string{leader.Client}})
@@ -183,7 +127,7 @@ func TestStopLeader(t *testing.T) {
 	acked := 0
 	for time.Since(stopped) < 5*time.Second {
 		attemptCtx, cancel := context.WithTimeout(ctx, time.Second)
-		_, err := c.client.Put(attemptCtx, key, []byte(strconv.Itoa(acked+1)))
+		_, err := c.Client.Put(attemptCtx, key, []byte(strconv.Itoa(acked+1)))
 		cancel()
 		if err == nil {
 			acked++
@@ -211,15 +155,15 @@ func TestStopLeader(t *testing.T) {
 
 // TestWipedNode takes a node's directory away. It must not take part under its old name.
 func TestWipedNode(t *testing.T) {
-	c, ctx := start(t, "btree")
-	_, err := c.client.Put(ctx, []byte("a"), []byte("1"))
+	c, ctx := start(t, "btree", process.Limits{})
+	_, err := c.Client.Put(ctx, []byte("a"), []byte("1"))
 	require.NoError(t, err)
 	require.NoError(t, c.Converged(ctx))
 	leader, err := c.Leader(ctx, storeGroup)
 	require.NoError(t, err)
-	victim := c.nodes[0]
+	victim := c.Nodes[0]
 	if victim == leader {
-		victim = c.nodes[1]
+		victim = c.Nodes[1]
 	}
 	require.NoError(t, victim.Kill())
 	groups := filepath.Join(victim.Dir, "groups")
@@ -227,7 +171,7 @@ func TestWipedNode(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(victim.Dir, "engines")))
 	require.NoError(t, os.Remove(filepath.Join(victim.Dir, "NODE")))
 	require.NoError(t, victim.Start())
-	require.NoError(t, c.await(ctx, "the wiped node to answer", func(nodes []client.NodeStatus) bool {
+	require.NoError(t, c.Await(ctx, "the wiped node to answer", func(nodes []client.NodeStatus) bool {
 		for _, n := range nodes {
 			if n.ID == victim.ID && n.Reachable {
 				return true
@@ -235,7 +179,7 @@ func TestWipedNode(t *testing.T) {
 		}
 		return false
 	}))
-	_, err = c.client.Put(ctx, []byte("a"), []byte("2")) // the two others go on
+	_, err = c.Client.Put(ctx, []byte("a"), []byte("2")) // the two others go on
 	require.NoError(t, err)
 	// Without the leader only the wiped node and one other are left: no quorum, so nothing may be elected.
 	require.NoError(t, leader.Kill())

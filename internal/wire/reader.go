@@ -23,6 +23,8 @@ type Reader struct {
 	offset int64
 	start  int64
 	header [HeaderSize]byte
+	// rest is the header of the frame whose body Body or Skip has still to take.
+	rest header
 }
 
 // NewReader reads frames from r.
@@ -43,30 +45,62 @@ func (r *Reader) Offset() int64 { return r.start }
 // ends between two frames, a *FrameError when what it holds is no frame or one over the limits, and otherwise the stream's
 // error, wrapped (io.ErrUnexpectedEOF when the stream ends within a frame). After an error the reader is of no more use.
 func (r *Reader) Next() (Frame, error) {
-	r.start = r.offset
-	if err := r.fill(r.header[:], "header"); err != nil {
-		return Frame{}, err
-	}
-	h, err := parseHeader(r.header[:], r.limits, r.start)
+	f, _, err := r.Head()
 	if err != nil {
 		return Frame{}, err
 	}
-	f := Frame{Kind: h.kind, BodyChecked: h.flags&flagBodyChecked != 0}
-	if f.Head, err = r.grow(int(h.headLen), "head"); err != nil {
+	if err := r.Body(&f); err != nil {
 		return Frame{}, err
-	}
-	if sum := headerChecksum(r.header[:], f.Head); sum != h.checksum {
-		return Frame{}, &FrameError{Part: PartHeadChecksum, Offset: r.start, Expected: uint64(sum), Found: uint64(h.checksum)}
-	}
-	if f.Body, err = r.grow(int(h.bodyLen), "body"); err != nil {
-		return Frame{}, err
-	}
-	if f.BodyChecked {
-		if sum := crc32.Checksum(f.Body, castagnoli); sum != h.bodyCRC {
-			return Frame{}, &FrameError{Part: PartBodyChecksum, Offset: r.start, Expected: uint64(sum), Found: uint64(h.bodyCRC)}
-		}
 	}
 	return f, nil
+}
+
+// Head reads the next frame up to its body, which takes bodyBytes: so that room can be found for it. Body or Skip has to be called next.
+// Otherwise it is as Next.
+func (r *Reader) Head() (f Frame, bodyBytes int, err error) {
+	r.start = r.offset
+	if err := r.fill(r.header[:], "header"); err != nil {
+		return Frame{}, 0, err
+	}
+	h, err := parseHeader(r.header[:], r.limits, r.start)
+	if err != nil {
+		return Frame{}, 0, err
+	}
+	f = Frame{Kind: h.kind, BodyChecked: h.flags&flagBodyChecked != 0}
+	if f.Head, err = r.grow(int(h.headLen), "head"); err != nil {
+		return Frame{}, 0, err
+	}
+	if sum := headerChecksum(r.header[:], f.Head); sum != h.checksum {
+		return Frame{}, 0, &FrameError{Part: PartHeadChecksum, Offset: r.start, Expected: uint64(sum), Found: uint64(h.checksum)}
+	}
+	r.rest = h
+	return f, int(h.bodyLen), nil
+}
+
+// Body reads the body of the frame that Head gave into f, blocking on the stream. It fails as Next does.
+func (r *Reader) Body(f *Frame) (err error) {
+	if f.Body, err = r.grow(int(r.rest.bodyLen), "body"); err != nil {
+		return err
+	}
+	if f.BodyChecked {
+		if sum := crc32.Checksum(f.Body, castagnoli); sum != r.rest.bodyCRC {
+			return &FrameError{Part: PartBodyChecksum, Offset: r.start, Expected: uint64(sum), Found: uint64(r.rest.bodyCRC)}
+		}
+	}
+	return nil
+}
+
+// Skip passes over the body of the frame that Head gave, unchecked, blocking on the stream.
+func (r *Reader) Skip() error {
+	n, err := r.buffered.Discard(int(r.rest.bodyLen))
+	r.offset += int64(n)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("wire: passing over the body of a frame at byte %d of the stream: %w", r.offset, err)
 }
 
 // grow reads n bytes of the named part, allocating no more than a step, or as much again, ahead of what has arrived.

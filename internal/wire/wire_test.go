@@ -269,6 +269,29 @@ func TestWriterAllocatesNothing(t *testing.T) {
 	require.Zero(t, allocations)
 }
 
+func TestBodiesCanBePassedOver(t *testing.T) {
+	var buf bytes.Buffer
+	w := wire.NewWriter(&buf, wire.Limits{})
+	require.NoError(t, w.Append(1, true, []byte("head"), make([]byte, 200<<10)))
+	require.NoError(t, w.Append(2, true, nil, []byte("body")))
+	require.NoError(t, w.Flush())
+	r := wire.NewReader(bytes.NewReader(buf.Bytes()), wire.Limits{})
+	f, n, err := r.Head()
+	require.NoError(t, err)
+	require.Equal(t, 200<<10, n)
+	require.Equal(t, wire.Frame{Kind: 1, BodyChecked: true, Head: []byte("head")}, f)
+	require.NoError(t, r.Skip())
+	f, err = r.Next()
+	require.NoError(t, err)
+	require.Equal(t, []byte("body"), f.Body)
+	require.Equal(t, int64(wire.HeaderSize+len("head")+200<<10), r.Offset())
+
+	r = wire.NewReader(bytes.NewReader(buf.Bytes()[:100<<10]), wire.Limits{})
+	_, _, err = r.Head()
+	require.NoError(t, err)
+	require.ErrorIs(t, r.Skip(), io.ErrUnexpectedEOF)
+}
+
 func FuzzReader(f *testing.F) {
 	var buf bytes.Buffer
 	w := wire.NewWriter(&buf, wire.Limits{})

@@ -15,6 +15,10 @@ const (
 	// and likewise what its ranges return together, past which RangeResult.More is set and the rest left out. Each item
 	// counts as its key, its value and ItemOverheadBytes. A single get always fits.
 	MaxTxnReadBytes = 4 << 20
+	// MaxTxnVisits bounds the keys that a transaction visits without returning them, past which it is refused and nothing is
+	// written: every replica carries it out, and nothing else meanwhile. What counts is said at Range and DeleteRange. A
+	// delete of a range by itself, which is no transaction, has no such bound.
+	MaxTxnVisits = 1 << 17
 	// ItemOverheadBytes is what an item counts beside its key and value wherever results are bounded in bytes.
 	ItemOverheadBytes = 64
 	// MaxLimit is the largest RangeOptions.Limit.

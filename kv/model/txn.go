@@ -56,12 +56,13 @@ func Put(key, value []byte) Op { return Op{Kind: OpPut, Key: key, Value: value} 
 // Delete removes key. It is no error when it does not exist.
 func Delete(key []byte) Op { return Op{Kind: OpDelete, Key: key} }
 
-// DeleteRange removes the keys in [from, to). An empty from is the beginning; an empty to means no upper bound.
+// DeleteRange removes the keys in [from, to). An empty from is the beginning; an empty to means no upper bound. It counts towards
+// MaxTxnVisits as a counting Range of the interval would.
 func DeleteRange(from, to []byte) Op {
 	return Op{Kind: OpDeleteRange, Range: RangeOptions{From: from, To: to}}
 }
 
-// DeletePrefix removes the keys that begin with prefix; all of them when it is empty.
+// DeletePrefix removes the keys that begin with prefix; all of them when it is empty. It is a DeleteRange.
 func DeletePrefix(prefix []byte) Op {
 	return Op{Kind: OpDeleteRange, Range: RangeOptions{Prefix: prefix}}
 }
@@ -70,6 +71,10 @@ func DeletePrefix(prefix []byte) Op {
 func Get(key []byte) Op { return Op{Kind: OpGet, Key: key} }
 
 // Range reads the keys that opts select, at the state of the transaction: Revision, Level and MaxBytes are refused.
+//
+// With CountOnly or Reverse all keys of the interval may have to be visited. Such a range counts towards MaxTxnVisits as the number of
+// keys that its interval held before the transaction, and one more for each put before it in its branch, wherever that put
+// is; with CountOnly no more than Limit, if there is one.
 func Range(opts RangeOptions) Op { return Op{Kind: OpRange, Range: opts} }
 
 // Validate says whether the operation can be carried out within a transaction, with an *InvalidError.

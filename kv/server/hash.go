@@ -43,7 +43,7 @@ func hashView(ctx context.Context, view *kv.View) ([]byte, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		page, err := view.Range(opts)
+		page, err := view.Range(ctx, opts)
 		if err != nil {
 			return nil, err
 		}

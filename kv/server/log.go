@@ -2,9 +2,7 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
 	"github.com/ledgerkv/ledgerkv/ledger"
@@ -66,59 +64,6 @@ func (h handler) logGet(ctx context.Context, g *served, call *rpc.Call) (any, er
 
 func recordOf(r *ledger.Record) rpc.Record {
 	return rpc.Record{Index: uint64(r.ID.Index), Term: uint64(r.ID.Term), Kind: uint8(r.Kind), Position: uint64(r.Position), Time: r.Time, Body: r.Body}
-}
-
-const (
-	// followBytes is about how much a part holds unless the client says otherwise, maxFollowBytes the most that it may ask for.
-	followBytes    = 256 << 10
-	maxFollowBytes = 4 << 20
-)
-
-// follow sends the log's committed entries from an index on, and then those that come, until the client has enough.
-func (h handler) follow(ctx context.Context, g *served, call *rpc.Call) error {
-	var args rpc.LogFollowArgs
-	if err := call.Decode(&args); err != nil {
-		return err
-	}
-	if args.From == 0 {
-		return rpc.BadRequest("from", "expected 1 or more, found 0")
-	}
-	group := g.Group.Group
-	limit := int(min(args.MaxBytes, maxFollowBytes))
-	if limit == 0 {
-		limit = followBytes
-	}
-	reader := group.Ledger().Reader(node.Index(args.From))
-	defer reader.Close()
-	var records []ledger.Record
-	for {
-		end := group.Applied()
-		var err error
-		records, err = reader.Batch(end, limit, records[:0])
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		if errors.Is(err, io.EOF) {
-			grown, err := g.progress.await(ctx, h.ctx, end, h.opts.QuietInterval)
-			if err != nil {
-				return err
-			}
-			if grown {
-				continue
-			}
-		}
-		if err := call.Send(ctx, logPart(records, end)); err != nil {
-			return err
-		}
-	}
-}
-
-func logPart(records []ledger.Record, end node.Index) *rpc.LogPart {
-	part := &rpc.LogPart{Commit: uint64(end), Records: make([]rpc.Record, len(records))}
-	for i := range records {
-		part.Records[i] = recordOf(&records[i])
-	}
-	return part
 }
 
 // transfer hands a group's leadership over and answers once the other node leads.

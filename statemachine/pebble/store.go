@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 
@@ -52,13 +53,15 @@ func Open(dir string, opts Options) (*Store, error) {
 		engines: make(map[place]*Engine),
 	}
 	var opened atomic.Bool
-	fs := &disk{FS: opts.FS, health: s.health, opened: opened.Load}
+	files := &disk{FS: opts.FS, health: s.health, opened: opened.Load}
 	listener := s.health.listener(func() { notify(s.wake) })
-	db, err := openPebble(dir, opts.pebbleOptions(fs, s.health, listener), s.health)
+	db, err := openPebble(dir, opts.pebbleOptions(files, s.health, listener), s.health)
 	if err != nil {
 		switch {
 		case isCorruption(err):
 			return nil, s.health.corrupt("", err)
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, s.health.corrupt("", fmt.Errorf("a file that belongs to it is missing: %w", err))
 		case isNoSpace(err):
 			return nil, fmt.Errorf("%w: open %s: %w", ErrNoSpace, dir, err)
 		}

@@ -215,8 +215,13 @@ func testViewsStayReadable(t testing.TB, open Opener) {
 func testClosed(t testing.TB, open Opener) {
 	d := driver{t, open.Open(t)}
 	d.write(put("a", "1"))
+	v, err := d.e.View(statemachine.Latest)
+	require.NoError(t, err)
 	require.NoError(t, d.e.Close())
-	_, err := d.e.View(statemachine.Latest)
+	_, _, err = v.Get([]byte("a"))
+	require.ErrorIs(t, err, statemachine.ErrClosed)
+	require.NoError(t, v.Close(), "a view may be closed after its engine")
+	_, err = d.e.View(statemachine.Latest)
 	require.ErrorIs(t, err, statemachine.ErrClosed)
 	_, err = d.e.Image()
 	require.ErrorIs(t, err, statemachine.ErrClosed)

@@ -48,28 +48,35 @@ func (c *Call) Decode(args any) error {
 	return nil
 }
 
-// Send sends a part of the answer to a verb with many, waiting until the client wants it. part is encoded before Send returns.
-// It fails with ctx's error, or with an *Error when the part is too long.
-func (c *Call) Send(ctx context.Context, part any) error {
-	for !c.spend() {
+// Wanted reports whether the client wants a part of the answer to a verb with many now.
+func (c *Call) Wanted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.credit > 0
+}
+
+// Await waits until the client wants a part. It fails with ctx's error.
+func (c *Call) Await(ctx context.Context) error {
+	for !c.Wanted() {
 		select {
 		case <-c.more:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	return c.conn.answer(c.id, CodeOK, true, part)
+	return nil
 }
 
-// spend takes one part's credit, if there is any.
-func (c *Call) spend() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.credit == 0 {
-		return false
+// Send sends a part of the answer to a verb with many, waiting until the client wants it. part is encoded before Send returns.
+// It fails with ctx's error, or with an *Error, to be returned, when the part is too long or too many answers wait.
+func (c *Call) Send(ctx context.Context, part any) error {
+	if err := c.Await(ctx); err != nil {
+		return err
 	}
-	c.credit--
-	return true
+	c.mu.Lock()
+	c.credit-- // Nobody else spends.
+	c.mu.Unlock()
+	return c.conn.send(answerHead{ID: c.id, More: true}, false, part)
 }
 
 func (c *Call) grant(parts uint32) {

@@ -43,17 +43,27 @@ func encode(v any) ([]byte, error) {
 // value, no deeper than maxDepth, no array longer than the shape or the message allows. So decoding neither recurses without
 // end nor allocates for a length that is a lie.
 func (s shape) check(data []byte) error {
+	_, err := s.count(data)
+	return err
+}
+
+// count is check, and gives the number of elements that the arrays within the message's own have together: the elements of its lists,
+// each of which becomes a struct when it is decoded, however short it is here.
+func (s shape) count(data []byte) (listed int, err error) {
 	var left [maxDepth]uint32 // elements still to come at each depth
 	depth := 0
 	for at := 0; ; {
 		skip, elements, err := s.token(data[at:])
 		if err != nil {
-			return fmt.Errorf("%w: at byte %d: %w", ErrMalformed, at, err)
+			return 0, fmt.Errorf("%w: at byte %d: %w", ErrMalformed, at, err)
 		}
 		at += skip
 		if elements > 0 {
 			if depth == maxDepth {
-				return fmt.Errorf("%w: at byte %d: nested deeper than %d", ErrMalformed, at, maxDepth)
+				return 0, fmt.Errorf("%w: at byte %d: nested deeper than %d", ErrMalformed, at, maxDepth)
+			}
+			if depth == 1 {
+				listed += int(elements)
 			}
 			left[depth] = elements
 			depth++
@@ -67,9 +77,9 @@ func (s shape) check(data []byte) error {
 		}
 		if depth == 0 {
 			if at != len(data) {
-				return fmt.Errorf("%w: %d bytes after its end", ErrMalformed, len(data)-at)
+				return 0, fmt.Errorf("%w: %d bytes after its end", ErrMalformed, len(data)-at)
 			}
-			return nil
+			return listed, nil
 		}
 	}
 }

@@ -86,7 +86,7 @@ func Dial(ctx context.Context, address string, opts ConnOptions) (*Conn, error) 
 	defer cancel()
 	conn, err := opts.Dial(ctx, address)
 	if err != nil {
-		return nil, fmt.Errorf("rpc: connecting to %s: %w", address, err)
+		return nil, &meetingError{"connecting to", address, err}
 	}
 	c := &Conn{conn: conn, address: address, opts: opts, stop: make(chan struct{}), calls: map[uint64]*pendingCall{}}
 	// A context that ends while the hello is exchanged has to wake the reader.
@@ -98,7 +98,7 @@ func Dial(ctx context.Context, address string, opts ConnOptions) (*Conn, error) 
 	}
 	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("rpc: meeting the node at %s: %w", address, err)
+		return nil, &meetingError{"meeting the node at", address, err}
 	}
 	reader.SetLimits(frameLimits(opts.MaxFrame))
 	c.out = newOutbox(conn, frameLimits(opts.MaxFrame), opts.MaxQueueBytes, opts.WriteTimeout, c.stop)
@@ -246,7 +246,7 @@ func (c *Conn) begin(ctx context.Context, group string, verb Verb, args any, cre
 	}
 	call := &pendingCall{answers: make(chan answer, credit+1)}
 	head := requestHead{ID: c.lastID.Add(1), Verb: verb, Group: group, Credit: credit}
-	if deadline, ok := ctx.Deadline(); ok {
+	if deadline, ok := ctx.Deadline(); ok && !verb.Streams() {
 		head.Millis = clampMillis(time.Until(deadline).Milliseconds())
 	}
 	f, err := c.frame(head, args)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Error is a request's outcome other than success, as it travels.
@@ -89,10 +90,28 @@ type CallError struct {
 // Error says whether the request left, and why there is no answer.
 func (e *CallError) Error() string {
 	if e.Sent {
-		return fmt.Sprintf("rpc: the request was sent, but no answer came: %v", e.Err)
+		return "rpc: the request was sent, but no answer came: " + bare(e.Err)
 	}
-	return fmt.Sprintf("rpc: the request was not sent: %v", e.Err)
+	return "rpc: the request was not sent: " + bare(e.Err)
 }
 
 // Unwrap gives the reason.
 func (e *CallError) Unwrap() error { return e.Err }
+
+// meetingError says with which node a connection could not be made.
+type meetingError struct {
+	doing   string
+	address string
+	err     error
+}
+
+// Error says what was done.
+func (e *meetingError) Error() string {
+	return fmt.Sprintf("rpc: %s %s: %s", e.doing, e.address, bare(e.err))
+}
+
+// Unwrap gives the reason.
+func (e *meetingError) Unwrap() error { return e.err }
+
+// bare is an error's text without the name of this package, for errors that begin with it themselves.
+func bare(err error) string { return strings.TrimPrefix(err.Error(), "rpc: ") }

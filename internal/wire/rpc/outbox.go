@@ -24,6 +24,8 @@ type outgoing struct {
 	claim *atomic.Uint32
 	// took is what the frame took of the outbox's room.
 	took int
+	// counted is what it counts at the port.
+	counted int
 }
 
 // The states of a request that waits to be written.
@@ -45,13 +47,56 @@ type outbox struct {
 	stop <-chan struct{}
 	wake chan struct{}
 
+	// port, when not nil, bounds what waits in all outboxes of a port.
+	port *gauge
+
 	mu    sync.Mutex
 	queue []outgoing
+	// counted is what the outbox holds of the port. Once closed is set it holds nothing.
+	counted int
+	closed  bool
 }
 
 func newOutbox(conn net.Conn, limits wire.Limits, room int, timeout time.Duration, stop <-chan struct{}) *outbox {
 	return &outbox{conn: conn, writer: wire.NewWriter(conn, limits), limits: limits, timeout: timeout, room: newBudget(room),
 		stop: stop, wake: make(chan struct{}, 1)}
+}
+
+// reserve counts a frame at the port. It gives false, unless the frame is to be sent always, when there is too much already.
+func (o *outbox) reserve(f *outgoing, always bool) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return true // put will refuse it, or nobody will take it
+	}
+	n, ok := wire.HeaderSize+len(f.head)+len(f.body), true
+	if always {
+		f.counted = o.port.take(n)
+	} else {
+		f.counted, ok = o.port.try(n)
+	}
+	o.counted += f.counted
+	return ok
+}
+
+// release gives back what frames counted that were written.
+func (o *outbox) release(counted int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if counted > 0 && !o.closed {
+		o.counted -= counted
+		o.port.give(counted)
+	}
+}
+
+// close gives back what frames count that will not be written.
+func (o *outbox) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.counted > 0 {
+		o.port.give(o.counted)
+	}
+	o.counted, o.closed, o.queue = 0, true, nil
 }
 
 // put queues a frame, waiting for room. It gives false when the connection ended or cancel was closed before.
@@ -68,7 +113,9 @@ func (o *outbox) put(f outgoing, cancel <-chan struct{}) bool {
 // push queues a frame without asking for room: for the few bytes that say something about a request under way.
 func (o *outbox) push(f outgoing) {
 	o.mu.Lock()
-	o.queue = append(o.queue, f)
+	if !o.closed {
+		o.queue = append(o.queue, f)
+	}
 	o.mu.Unlock()
 	select {
 	case o.wake <- struct{}{}:
@@ -87,6 +134,7 @@ func (o *outbox) swap(empty []outgoing) []outgoing {
 
 // run writes until the connection's end, or an error.
 func (o *outbox) run() error {
+	defer o.close()
 	var spare []outgoing
 	for {
 		batch := o.swap(spare[:0])
@@ -106,7 +154,7 @@ func (o *outbox) run() error {
 
 // write writes a batch, as few times as its size allows.
 func (o *outbox) write(batch []outgoing) error {
-	staged := 0
+	var staged outgoing // the sums of what is staged
 	for i := range batch {
 		f := &batch[i]
 		if f.claim != nil && !f.claim.CompareAndSwap(claimWaiting, claimWritten) {
@@ -116,7 +164,8 @@ func (o *outbox) write(batch []outgoing) error {
 		if err := o.writer.Append(f.kind, true, f.head, f.body); err != nil {
 			return err
 		}
-		staged += f.took
+		staged.took += f.took
+		staged.counted += f.counted
 		if o.writer.Staged() >= flushBytes {
 			if err := o.flush(&staged); err != nil {
 				return err
@@ -126,13 +175,14 @@ func (o *outbox) write(batch []outgoing) error {
 	return o.flush(&staged)
 }
 
-func (o *outbox) flush(staged *int) error {
+func (o *outbox) flush(staged *outgoing) error {
 	if err := o.conn.SetWriteDeadline(time.Now().Add(o.timeout)); err != nil {
 		return err
 	}
 	err := o.writer.Flush()
-	o.room.give(*staged)
-	*staged = 0
+	o.room.give(staged.took)
+	o.release(staged.counted)
+	*staged = outgoing{}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("%w: for %v: %w", ErrSlowReader, o.timeout, err)
 	}

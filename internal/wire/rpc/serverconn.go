@@ -11,9 +11,6 @@ import (
 	"github.com/ledgerkv/ledgerkv/internal/wire"
 )
 
-// requestOverhead is what a request under way counts beside its frame, in bytes.
-const requestOverhead = 4 << 10
-
 // serverConn is a client's connection, as the node sees it.
 type serverConn struct {
 	server *Server
@@ -31,6 +28,7 @@ type serverConn struct {
 	mu       sync.Mutex
 	calls    map[uint64]*Call
 	streams  int
+	requests uint64 // admitted since the connection began
 	draining bool
 	ready    bool // the outbox runs
 	failure  error
@@ -41,6 +39,7 @@ func newServerConn(s *Server, conn net.Conn) *serverConn {
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.reader = wire.NewReader(conn, helloLimits)
 	c.out = newOutbox(conn, frameLimits(s.opts.MaxFrame), s.opts.MaxQueueBytes, s.opts.WriteTimeout, c.ctx.Done())
+	c.out.port = &s.answers
 	return c
 }
 
@@ -93,7 +92,7 @@ func (c *serverConn) meet() error {
 		return err
 	}
 	if w.Refused != "" {
-		c.server.opts.Log.Warn("a client was refused", "address", c.conn.RemoteAddr(), "agent", h.Agent, "reason", w.Refused)
+		c.server.warn(c.conn, "a client was refused", "agent", h.Agent, "reason", w.Refused)
 		return &RefusedError{Address: c.conn.RemoteAddr().String(), Reason: w.Refused}
 	}
 	return nil
@@ -143,89 +142,6 @@ func (c *serverConn) leave() {
 	}()
 }
 
-// read takes requests in until the connection ends.
-func (c *serverConn) read() error {
-	for {
-		f, err := c.reader.Next()
-		if err != nil {
-			return err
-		}
-		switch f.Kind {
-		case kindRequest:
-			err = c.request(f)
-		case kindCredit:
-			var head creditHead
-			if err = decode(f.Head, &head, requestShape); err == nil {
-				c.credit(head)
-			}
-		case kindCancel:
-			var head cancelHead
-			if err = decode(f.Head, &head, requestShape); err == nil {
-				c.abandon(head.ID)
-			}
-		default:
-			err = &wire.FrameError{Part: wire.PartKind, Offset: c.reader.Offset(), Expected: uint64(kindRequest), Found: uint64(f.Kind)}
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// request begins to serve a request, once the bytes in flight allow.
-func (c *serverConn) request(f wire.Frame) error {
-	var head requestHead
-	if err := decode(f.Head, &head, requestShape); err != nil {
-		return err
-	}
-	took, ok := c.inflight.take(len(f.Body)+requestOverhead, c.ctx.Done(), nil)
-	if !ok {
-		return context.Cause(c.ctx)
-	}
-	call := newCall(c, head, f.Body)
-	refusal, err := c.admit(call)
-	if err != nil || refusal != nil {
-		call.cancel()
-		if refusal != nil {
-			c.reply(call, nil, refusal)
-		}
-		c.inflight.give(took)
-		return err
-	}
-	if call.stream { // Streams stay; they are counted, and their requests are small.
-		c.inflight.give(took)
-		took = 0
-	}
-	go func() {
-		defer c.handlers.Done()
-		result, err := c.server.opts.Handler.Handle(call.ctx, call)
-		c.retire(call)
-		c.reply(call, result, err)
-		c.inflight.give(took)
-	}()
-	return nil
-}
-
-// admit notes a call, or says why it is refused.
-func (c *serverConn) admit(call *Call) (*Error, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.calls[call.id] != nil:
-		return nil, fmt.Errorf("%w: request %d is under way already", ErrMalformed, call.id)
-	case c.draining:
-		return &Error{Code: CodeClosed, Message: "the node is closing"}, nil
-	case call.stream && c.streams >= c.server.opts.MaxStreams:
-		return &Error{Code: CodeBusy, Message: fmt.Sprintf("%d streams are open on this connection", c.streams)}, nil
-	}
-	c.calls[call.id] = call
-	if call.stream {
-		c.streams++
-	}
-	c.handlers.Add(1)
-	return nil, nil
-}
-
 func (c *serverConn) retire(call *Call) {
 	call.cancel()
 	c.mu.Lock()
@@ -254,34 +170,45 @@ func (c *serverConn) abandon(id uint64) {
 	}
 }
 
-// reply sends a call's answer. An answer that can't be sent becomes an error; after a write that does not mean that nothing was done.
+// reply sends a call's answer. An answer that can't be sent becomes an error; after a write that does not mean that nothing was done, so
+// that a write's answer is sent even where the answers that wait are too many.
 func (c *serverConn) reply(call *Call, result any, err error) {
 	if err == nil {
 		if call.stream || result == nil {
 			result = Empty{}
 		}
-		if err = c.answer(call.id, CodeOK, false, result); err == nil {
+		if err = c.answer(call.id, CodeOK, call.Verb.Writes(), result); err == nil {
 			return
 		}
 		if call.Verb.Writes() {
 			err = &Error{Code: CodeUncertain, Message: "the request was carried out, but its answer could not be sent: " + err.Error()}
 		}
 	}
-	e := asError(err)
+	c.refuse(call.id, asError(err))
+}
+
+// refuse answers a request with an error. It fits; when the connection is gone there is nobody to tell.
+func (c *serverConn) refuse(id uint64, e *Error) {
 	if len(e.Message) > maxMessageBytes {
 		shorter := *e
 		shorter.Message = e.Message[:maxMessageBytes]
 		e = &shorter
 	}
-	c.answer(call.id, e.Code, false, e) // It fits; when the connection is gone there is nobody to tell.
+	_ = c.answer(id, e.Code, true, e)
 }
 
 // maxMessageBytes bounds the text of an error on the wire.
 const maxMessageBytes = 4 << 10
 
-// answer queues an answer, waiting for room in the outbox: a client that reads nothing is disconnected by then.
-func (c *serverConn) answer(id uint64, code Code, more bool, result any) error {
-	head, err := encode(&answerHead{ID: id, Code: code, More: more})
+// answer queues the last answer to a request; see send.
+func (c *serverConn) answer(id uint64, code Code, always bool, result any) error {
+	return c.send(answerHead{ID: id, Code: code}, always, result)
+}
+
+// send queues an answer or a part of one, waiting for room in the outbox: a client that reads nothing is disconnected by then. When the
+// answers of all connections that wait take too much it fails with CodeBusy, unless it is to be sent always.
+func (c *serverConn) send(h answerHead, always bool, result any) error {
+	head, err := encode(&h)
 	if err != nil {
 		return err
 	}
@@ -292,7 +219,11 @@ func (c *serverConn) answer(id uint64, code Code, more bool, result any) error {
 	if err := c.out.limits.Check(uint64(len(head)), uint64(len(body))); err != nil {
 		return &Error{Code: CodeTooLarge, Field: "answer", Problem: fmt.Sprintf("%v: ask for less at once", err)}
 	}
-	if !c.out.put(outgoing{kind: kindAnswer, head: head, body: body}, nil) {
+	f := outgoing{kind: kindAnswer, head: head, body: body}
+	if !c.out.reserve(&f, always) {
+		return &Error{Code: CodeBusy, Message: fmt.Sprintf("the answers that wait to be sent to all clients of this node take %d MiB", c.server.answers.size>>20)}
+	}
+	if !c.out.put(f, nil) {
 		return context.Cause(c.ctx)
 	}
 	return nil

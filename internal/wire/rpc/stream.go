@@ -21,7 +21,7 @@ type Stream struct {
 	granted uint32
 }
 
-// Stream sends a request whose answer comes in parts. ctx is for the sending; its deadline, though, is that of the stream.
+// Stream sends a request whose answer comes in parts. ctx is for the sending alone: the stream has no deadline.
 func (c *Conn) Stream(ctx context.Context, group string, verb Verb, args any) (*Stream, error) {
 	id, call, err := c.begin(ctx, group, verb, args, streamParts)
 	if err != nil {

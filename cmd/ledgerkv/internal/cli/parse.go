@@ -3,6 +3,7 @@ package cli
 import (
 	"flag"
 	"strings"
+	"time"
 )
 
 // parse takes flags and arguments in any order. What follows "--" is arguments, and "-" alone is one.
@@ -41,16 +42,41 @@ func (c *Call) parseFlag(flags *flag.FlagSet, a string, args []string) ([]string
 		if isSwitch(f) {
 			value = "true"
 		} else if len(args) == 0 {
-			return nil, Misuse("the flag %s needs a value: %s", dashed(name), f.Usage)
+			return nil, Misuse("the flag %s needs a value: %s", dashed(name), usageOf(f))
 		} else {
 			value, args = args[0], args[1:]
 		}
 	}
 	if err := flags.Set(name, value); err != nil {
-		return nil, Misuse("the flag %s can't be %q: %v (%s)", dashed(name), value, err, f.Usage)
+		return nil, Misuse("the flag %s can't be %q: %s (%s)", dashed(name), value, expected(f, err), usageOf(f))
 	}
 	c.given[name] = true
 	return args, nil
+}
+
+// usageOf is what a flag is for, without the marks around the name of its value.
+func usageOf(f *flag.Flag) string {
+	_, usage := flag.UnquoteUsage(f)
+	return usage
+}
+
+// expected says what a flag's value should have been. Of the types that the flag package knows it only says that parsing failed.
+func expected(f *flag.Flag, err error) string {
+	g, ok := f.Value.(flag.Getter)
+	if !ok {
+		return err.Error()
+	}
+	switch g.Get().(type) {
+	case time.Duration:
+		return "expected a time such as 300ms, 5s or 1m30s"
+	case bool:
+		return "expected true or false"
+	case int, int64:
+		return "expected a whole number"
+	case uint, uint64:
+		return "expected a whole number, 0 or more"
+	}
+	return err.Error()
 }
 
 func isSwitch(f *flag.Flag) bool {

@@ -72,12 +72,25 @@ type Timings struct {
 	Election  Duration `json:"election,omitempty"`
 }
 
-// Limits bound what a node uses; 0 is the default of the node.
+// Limits bound what a node uses; 0 is the default of the node where nothing else is said.
 type Limits struct {
 	// CacheBytes is the memory that Pebble may use for what it has read.
 	CacheBytes int64 `json:"cache_bytes,omitempty"`
 	// ImageBytesPerSecond bounds what the node sends of images.
 	ImageBytesPerSecond int64 `json:"image_bytes_per_second,omitempty"`
+	// ScrubBytesPerSecond is how fast the node reads its logs again to find damage; nil is the default of the node, and 0 is never.
+	ScrubBytesPerSecond *int64 `json:"scrub_bytes_per_second,omitempty"`
+}
+
+// Scrub gives ScrubBytesPerSecond as node.Options has it: 0 for the default, negative for never.
+func (l Limits) Scrub() int64 {
+	switch {
+	case l.ScrubBytesPerSecond == nil:
+		return 0
+	case *l.ScrubBytesPerSecond == 0:
+		return -1
+	}
+	return *l.ScrubBytesPerSecond
 }
 
 // Duration is a time.Duration that is written like 500ms.

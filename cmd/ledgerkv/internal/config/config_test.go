@@ -29,7 +29,7 @@ const whole = `{
   "groups": [{"id": 1, "name": "kv", "kind": "kv", "segment_size": 1048576, "image_every_bytes": 7, "image_every_entries": 8},
              {"id": 2, "name": "log", "kind": "log", "keep_bytes": 9, "keep_for": "24h"}],
   "timings": {"tick": "5ms", "heartbeat": "50ms", "election": "1s"},
-  "limits": {"cache_bytes": 1048576, "image_bytes_per_second": 65536},
+  "limits": {"cache_bytes": 1048576, "image_bytes_per_second": 65536, "scrub_bytes_per_second": 0},
   "log_level": "debug"
 }`
 
@@ -43,7 +43,7 @@ func TestLoadAndSave(t *testing.T) {
 		Groups: []config.Group{{ID: 1, Name: "kv", Kind: "kv", SegmentSize: 1 << 20, ImageBytes: 7, ImageCount: 8},
 			{ID: 2, Name: "log", Kind: "log", KeepBytes: 9, KeepFor: config.Duration(24 * time.Hour)}},
 		Timings: config.Timings{Tick: config.Duration(5 * time.Millisecond), Heartbeat: config.Duration(50 * time.Millisecond), Election: config.Duration(time.Second)},
-		Limits:  config.Limits{CacheBytes: 1 << 20, ImageBytesPerSecond: 1 << 16}, LogLevel: "debug"}, c)
+		Limits:  config.Limits{CacheBytes: 1 << 20, ImageBytesPerSecond: 1 << 16, ScrubBytesPerSecond: new(int64)}, LogLevel: "debug"}, c)
 	dir := filepath.Join(t.TempDir(), "new", "n1")
 	require.NoError(t, c.Save(dir))
 	again, err := config.Load(dir)
@@ -54,6 +54,22 @@ func TestLoadAndSave(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// TestScrubLimit: nothing, never and a number are three things.
+func TestScrubLimit(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{`{}`: 0, `{"limits": {"scrub_bytes_per_second": 0}}`: -1, `{"limits": {"scrub_bytes_per_second": 7}}`: 7} {
+		c, err := load(t, text)
+		require.NoError(t, err)
+		c.SetDefaults()
+		require.NoError(t, c.Validate())
+		require.Equal(t, want, c.Limits.Scrub(), text)
+	}
+	c, err := load(t, `{"limits": {"scrub_bytes_per_second": -7}}`)
+	require.NoError(t, err)
+	c.SetDefaults()
+	require.ErrorContains(t, c.Validate(), "scrub_bytes_per_second: expected 0 (never) or more, found -7")
+}
+
 func TestLoadIsStrict(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -62,17 +78,17 @@ func TestLoadIsStrict(t *testing.T) {
 		`{"peers": [{"id":"a"}, {"cleint": 1}]}`: `unknown key "cleint" in peers[1]; did you mean "client"?`,
 		`{"timings": {"frob": 1}}`:               `unknown key "frob" in timings; expected one of election, heartbeat, tick`,
 		"{\"id\": \"a\",\n\"id\": \"b\"}":        `line 2: the key "id" is there twice`,
-		`{"id": 7}`:                              "line 1: id: expected a value of type string, found a number",
-		`{"groups": [{"id": "x"}]}`:              "groups.id: expected a value of type uint64, found a string",
-		`{"groups": [{"id": -1}]}`:               "expected a value of type uint64",
-		`{"groups": {"id": 1}}`:                  "expected a value of type []config.Group",
+		`{"id": 7}`:                              "line 1: id: expected text, found a number",
+		`{"groups": [{"id": "x"}]}`:              "groups.id: expected a whole number, 0 or more, found text",
+		`{"groups": [{"id": -1}]}`:               "expected a whole number, 0 or more, found the number -1",
+		`{"groups": {"id": 1}}`:                  "expected a list, found an object",
 		`{"timings": {"tick": "10"}}`:            "expected a JSON object: time: missing unit",
 		`{"timings": {"tick": "-10ms"}}`:         "no negative time",
 		`{"id": "a"} {"id": "b"}`:                "expected nothing behind the closing brace",
 		"{\"id\": \"a\",\n}":                     "line 2: expected JSON",
 		`{"id": "a"`:                             "found an end too early",
 		``:                                       "line 1: expected a JSON object, found an end too early",
-		`[]`:                                     "expected a value of type config.Config",
+		`[]`:                                     "line 1: expected an object, found a list",
 		`nope`:                                   "line 1: expected JSON",
 	} {
 		_, err := load(t, text)
@@ -139,7 +155,7 @@ func TestFlagsTakeThePlaceOfTheFile(t *testing.T) {
 	require.Equal(t, config.Config{ID: "n3", Cluster: "d", Client: "x:1", Peer: "x:2", Admin: "x:3", Peers: []config.Peer{{ID: "n3", Peer: "x:2"}, {ID: "n4", Peer: "y:2", Client: "y:9"}},
 		Engine: kv.Pebble, Groups: []config.Group{{ID: 3, Name: "g", Kind: "log"}}, LogLevel: "warn",
 		Timings: config.Timings{Tick: config.Duration(time.Millisecond), Heartbeat: config.Duration(2 * time.Millisecond), Election: config.Duration(9 * time.Millisecond)},
-		Limits:  config.Limits{CacheBytes: 5, ImageBytesPerSecond: 6}}, c)
+		Limits:  config.Limits{CacheBytes: 5, ImageBytesPerSecond: 6, ScrubBytesPerSecond: new(int64)}}, c)
 	for _, bad := range [][]string{{"--peers", "x"}, {"--clients", "y"}, {"--groups", "z"}} {
 		var f config.Flags
 		flags := flag.NewFlagSet("server", flag.ContinueOnError)

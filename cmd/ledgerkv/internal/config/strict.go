@@ -142,9 +142,57 @@ func explain(data []byte, err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("line %d: expected a JSON object, found an end too early", lineAt(data, int64(len(data))))
 	case errors.As(err, &typ):
-		return fmt.Errorf("line %d: %s: expected a value of type %s, found a %s", lineAt(data, typ.Offset), typ.Field, typ.Type, typ.Value)
+		place := ""
+		if typ.Field != "" {
+			place = typ.Field + ": "
+		}
+		return fmt.Errorf("line %d: %sexpected %s, found %s", lineAt(data, typ.Offset), place, wanted(typ.Type), found(typ.Value))
 	}
 	return fmt.Errorf("expected a JSON object: %w", err)
+}
+
+// wanted is what JSON has to give for a type.
+func wanted(t reflect.Type) string {
+	switch {
+	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
+		return "text"
+	case t.Kind() == reflect.Pointer:
+		return wanted(t.Elem())
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return "a whole number"
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32:
+		return fmt.Sprintf("a whole number from 0 to %d", uint64(1)<<t.Bits()-1)
+	case reflect.Uint, reflect.Uint64:
+		return "a whole number, 0 or more"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	}
+	return "an object"
+}
+
+// found is what package json says was there, in words: "string", "number 3" and so on.
+func found(value string) string {
+	switch value {
+	case "string":
+		return "text"
+	case "array":
+		return "a list"
+	case "object":
+		return "an object"
+	case "bool":
+		return "true or false"
+	case "number":
+		return "a number"
+	}
+	return "the " + value
 }
 
 func lineAt(data []byte, offset int64) int {

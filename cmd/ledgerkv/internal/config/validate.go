@@ -25,6 +25,9 @@ func (c *Config) Validate() error {
 	if _, err := c.Level(); err != nil {
 		fault("log_level: expected debug, info, warn or error, found %q", c.LogLevel)
 	}
+	if n := c.Limits.ScrubBytesPerSecond; n != nil && *n < 0 {
+		fault("limits.scrub_bytes_per_second: expected 0 (never) or more, found %d", *n)
+	}
 	faults = append(faults, c.checkPeers()...)
 	faults = append(faults, c.checkGroups()...)
 	return errors.Join(faults...)

@@ -1,7 +1,6 @@
-package chaos
+package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -9,12 +8,15 @@ import (
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/client"
+	"github.com/ledgerkv/ledgerkv/internal/chaos/process"
 )
 
 // Writer puts keys and appends entries without pause and writes down what was acknowledged, and how long the longest time without an
 // acknowledgement was.
 type Writer struct {
 	client *client.Client
+	// size is the least length of a value and of an entry, in bytes.
+	size   int
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
@@ -27,16 +29,15 @@ type Writer struct {
 	errs    map[string]int
 }
 
-// The groups of a cluster.
-const (
-	storeGroup = "kv"
-	logGroup   = "log"
-)
+const storeGroup, logGroup = process.StoreGroup, process.LogGroup
 
-// StartWriter starts so many writers to each group.
-func StartWriter(c *client.Client, writers int) *Writer {
+// statusEvery is how often what is waited for is looked at.
+const statusEvery = 20 * time.Millisecond
+
+// StartWriter starts so many writers to each group, whose values and entries have at least size bytes.
+func StartWriter(c *client.Client, writers, size int) *Writer {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &Writer{client: c, cancel: cancel, keys: map[string]string{}, entries: map[client.Index]string{}, last: map[string]time.Time{},
+	w := &Writer{client: c, size: size, cancel: cancel, keys: map[string]string{}, entries: map[client.Index]string{}, last: map[string]time.Time{},
 		longest: map[string]time.Duration{}, acked: map[string]int{}, errs: map[string]int{}}
 	for i := range writers {
 		w.done.Add(2)
@@ -46,8 +47,8 @@ func StartWriter(c *client.Client, writers int) *Writer {
 	return w
 }
 
-// attempt bounds one write, so that one that hangs on a dead node is seen as uncertain and not waited for.
-const attempt = 5 * time.Second
+// writeTimeout bounds one write, so that one that hangs on a dead node is seen as uncertain and not waited for.
+const writeTimeout = 5 * time.Second
 
 func (w *Writer) run(write func(n int) error, ctx context.Context) {
 	defer w.done.Done()
@@ -61,9 +62,9 @@ func (w *Writer) run(write func(n int) error, ctx context.Context) {
 }
 
 func (w *Writer) put(ctx context.Context, writer, n int) error {
-	ctx, cancel := context.WithTimeout(ctx, attempt)
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	key, value := fmt.Sprintf("w%d/%08d", writer, n), fmt.Sprintf("value %d of writer %d", n, writer)
+	key, value := fmt.Sprintf("w%d/%08d", writer, n), fmt.Sprintf("value %d of writer %d %*s", n, writer, w.size, "")
 	if _, err := w.client.Put(ctx, []byte(key), []byte(value)); err != nil {
 		return err
 	}
@@ -75,9 +76,9 @@ func (w *Writer) put(ctx context.Context, writer, n int) error {
 }
 
 func (w *Writer) append(ctx context.Context, writer, n int) error {
-	ctx, cancel := context.WithTimeout(ctx, attempt)
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	body := fmt.Sprintf("entry %d of writer %d", n, writer)
+	body := fmt.Sprintf("entry %d of writer %d %*s", n, writer, w.size, "")
 	at, err := w.client.Log(logGroup).Append(ctx, []byte(body))
 	if err != nil {
 		return err
@@ -141,12 +142,13 @@ func (w *Writer) Stop() {
 	w.done.Wait()
 }
 
-// Check reads everything back that was acknowledged, and demands the same state of every node.
-func (w *Writer) Check(ctx context.Context, c *Cluster) error {
+// Check reads everything back that was acknowledged, and demands the same state of every node. The log may have been trimmed: its entries
+// from first on have to be there.
+func (w *Writer) Check(ctx context.Context, c *process.Cluster, first client.Index) error {
 	got := map[string]string{}
 	from := []byte("w")
 	for {
-		page, err := c.client.Range(ctx, client.RangeOptions{From: from, To: []byte("x"), Limit: 10_000})
+		page, err := c.Client.Range(ctx, client.RangeOptions{From: from, To: []byte("x"), MaxBytes: 4 << 20})
 		if err != nil {
 			return err
 		}
@@ -164,23 +166,13 @@ func (w *Writer) Check(ctx context.Context, c *Cluster) error {
 		}
 	}
 	for index, body := range w.entries {
-		rec, err := c.client.Log(logGroup).Get(ctx, index)
+		if index < first {
+			continue
+		}
+		rec, err := c.Client.Log(logGroup).Get(ctx, index)
 		if err != nil || string(rec.Body) != body {
 			return fmt.Errorf("chaos: acknowledged entry %d is lost or changed: %q, expected %q: %w", index, rec.Body, body, err)
 		}
 	}
-	var first client.StateHash
-	for i, p := range c.nodes {
-		hash, err := c.client.HashAt(ctx, p.Client, 0)
-		if err != nil {
-			return fmt.Errorf("chaos: state of %s: %w", p.ID, err)
-		}
-		if i == 0 {
-			first = hash
-		}
-		if !bytes.Equal(hash.Hash, first.Hash) || hash.Revision != first.Revision {
-			return fmt.Errorf("chaos: state of %s at revision %d is %x, that of %s at %d is %x", p.ID, hash.Revision, hash.Hash, c.nodes[0].ID, first.Revision, first.Hash)
-		}
-	}
-	return nil
+	return c.SameState(ctx)
 }
