@@ -59,6 +59,9 @@ func startWorkload(rec *history.Recorder, endpoints []string, writers int, t *ta
 		s := &session{workload: w, client: c, local: local, id: i, seen: map[string]history.Item{}}
 		w.start(s.run)
 	}
+	if err := w.startAsking(writers + 3); err != nil {
+		return w, err
+	}
 	for i := range 2 {
 		c, err := w.open(i)
 		if err != nil {
@@ -73,8 +76,12 @@ func startWorkload(rec *history.Recorder, endpoints []string, writers int, t *ta
 func (w *workload) open(i int) (*client.Client, error) {
 	i %= len(w.endpoints)
 	endpoints := append(append([]string(nil), w.endpoints[i:]...), w.endpoints[:i]...)
-	c, err := client.Open(client.Options{Endpoints: endpoints, Agent: "chaos", AttemptTimeout: attemptTimeout, DialTimeout: attemptTimeout,
-		RetryTimeout: retryTimeout})
+	return w.openWith(client.Options{Endpoints: endpoints, AttemptTimeout: attemptTimeout, DialTimeout: attemptTimeout, RetryTimeout: retryTimeout})
+}
+
+func (w *workload) openWith(o client.Options) (*client.Client, error) {
+	o.Agent = "chaos"
+	c, err := client.Open(o)
 	if err == nil {
 		w.clients = append(w.clients, c)
 	}
@@ -157,9 +164,16 @@ func (s *session) operate(do func(*session, context.Context, *history.Op)) {
 	s.tally.count(&op)
 }
 
-func (s *session) prefix() string { return fmt.Sprintf("g%05d/", s.generation) }
+func (s *session) prefix() string { return prefixOf(s.generation) }
 
-func (s *session) key() string { return fmt.Sprintf("%sk%d", s.prefix(), rand.IntN(keysPerGeneration)) }
+func (s *session) key() string { return keyOf(s.generation) }
+
+func prefixOf(generation int) string { return fmt.Sprintf("g%05d/", generation) }
+
+// keyOf draws a key of a generation.
+func keyOf(generation int) string {
+	return fmt.Sprintf("%sk%d", prefixOf(generation), rand.IntN(keysPerGeneration))
+}
 
 // value is a value that nobody else writes.
 func (s *session) value(kind string) string {
@@ -173,7 +187,7 @@ func short(value string) string {
 }
 
 // end notes how an operation ended.
-func (s *session) end(op *history.Op, err error) (ok bool) {
+func (w *workload) end(op *history.Op, err error) (ok bool) {
 	op.Outcome = history.OK
 	if err == nil {
 		return true
@@ -183,7 +197,7 @@ func (s *session) end(op *history.Op, err error) (ok bool) {
 		op.Outcome = history.Uncertain
 	}
 	if errors.Is(err, client.ErrCorrupt) || errors.Is(err, client.ErrFailed) {
-		s.tally.violate(fmt.Sprintf("unexpected error: %s", op))
+		w.tally.violate(fmt.Sprintf("unexpected error: %s", op))
 	}
 	return false
 }
@@ -207,24 +221,36 @@ func (s *session) getLocal(ctx context.Context, op *history.Op) {
 }
 
 func (s *session) read(ctx context.Context, op *history.Op, c *client.Client, level client.ReadLevel) {
+	s.lookUp(ctx, op, c, level)
+	for _, item := range op.Items {
+		s.remember(item)
+	}
+}
+
+// lookUp reads a key.
+func (w *workload) lookUp(ctx context.Context, op *history.Op, c *client.Client, level client.ReadLevel) {
 	op.Kind = history.Get
 	got, err := c.GetWith(ctx, []byte(op.Key), client.GetOptions{Level: level})
 	missing := errors.Is(err, client.ErrNotFound)
 	if missing {
 		err = nil
 	}
-	if !s.end(op, err) {
+	if !w.end(op, err) {
 		return
 	}
 	op.Revision = uint64(got.Revision)
 	if !missing {
-		op.Items = []history.Item{s.note(got.Item)}
+		op.Items = []history.Item{itemOf(got.Item)}
 	}
 }
 
-// note remembers an item, and gives it as the history has it.
-func (s *session) note(i client.Item) history.Item {
-	item := history.Item{Key: string(i.Key), Value: short(string(i.Value)), Create: uint64(i.CreateRevision), Mod: uint64(i.ModRevision), Version: i.Version}
+// itemOf gives an item as the history has it.
+func itemOf(i client.Item) history.Item {
+	return history.Item{Key: string(i.Key), Value: short(string(i.Value)), Create: uint64(i.CreateRevision), Mod: uint64(i.ModRevision), Version: i.Version}
+}
+
+// remember keeps what was read of a key.
+func (s *session) remember(item history.Item) history.Item {
 	if s.seen[item.Key].Mod < item.Mod {
 		s.seen[item.Key] = item
 	}
@@ -254,7 +280,7 @@ func (s *session) swap(ctx context.Context, op *history.Op) {
 func (s *session) afterSwap(op *history.Op, found bool, current client.Item) {
 	delete(s.seen, op.Key)
 	if !op.Swapped && found {
-		op.Items = []history.Item{s.note(current)}
+		op.Items = []history.Item{s.remember(itemOf(current))}
 	}
 }
 
@@ -304,7 +330,7 @@ func (s *session) list(ctx context.Context, op *history.Op) {
 	if s.end(op, err) {
 		op.Revision = uint64(result.Revision)
 		for _, item := range result.Items {
-			op.Items = append(op.Items, s.note(item))
+			op.Items = append(op.Items, s.remember(itemOf(item)))
 		}
 	}
 }

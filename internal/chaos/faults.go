@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"syscall"
@@ -29,6 +30,8 @@ type faults struct {
 	watch   *watch
 	tally   *tally
 	now     func() time.Duration
+	// story is told of each fault when it begins and when it is mended.
+	story   io.Writer
 	active  []*fault
 	strikes []strike
 	// begun is when each fault began.
@@ -36,14 +39,38 @@ type faults struct {
 	// down and frozen are nodes that were killed or stopped, cuts counts the cuts of a link that are in force.
 	down, frozen map[string]bool
 	cuts         map[[2]string]int
+
+	// What kind of storm it is: which entries of the menu it has, how many faults it has at one time, and the mean time between two.
+	allowed   []int
+	maxActive int
+	meanPause time.Duration
 }
 
 const (
-	// maxActive bounds the faults at one time.
-	maxActive = 4
-	// meanPause is the mean time between two faults of a storm.
-	meanPause = 1200 * time.Millisecond
+	mostActive            = 4
+	leastPause, mostPause = 400 * time.Millisecond, 2500 * time.Millisecond
 )
+
+// newStorm draws what the next storm is like. Storms that have few kinds of faults go deeper into what follows from them than one that has all.
+func (f *faults) newStorm() string {
+	f.maxActive = 1 + f.rng.IntN(mostActive)
+	f.meanPause = leastPause + time.Duration(f.rng.Int64N(int64(mostPause-leastPause)))
+	f.allowed = nil
+	var kinds []string
+	for len(f.allowed) == 0 {
+		for i, m := range menu {
+			if f.rng.IntN(2) == 0 {
+				f.allowed = append(f.allowed, i)
+				kinds = append(kinds, m.kind)
+			}
+		}
+	}
+	return fmt.Sprintf("up to %d at a time, each %v or so: %s", f.maxActive, f.meanPause.Round(time.Millisecond), strings.Join(kinds, ", "))
+}
+
+func (f *faults) tell(format string, args ...any) {
+	fmt.Fprintf(f.story, "%v %s\n", f.now(), fmt.Sprintf(format, args...)) // a file that can't be written is told of when it is closed
+}
 
 // menu is what can go wrong, and how often it is drawn. What can't be done at the moment gives nil, and something else is drawn.
 var menu = []struct {
@@ -64,31 +91,33 @@ var menu = []struct {
 	{2, "transfer", (*faults).transfer},
 }
 
-// draw brings a fault about.
+// draw brings a fault about, if the storm has one that can be at the moment.
 func (f *faults) draw() error {
 	total := 0
-	for _, m := range menu {
-		total += m.weight
+	for _, i := range f.allowed {
+		total += menu[i].weight
 	}
-	for {
-		draw := f.rng.IntN(total)
-		i := 0
-		for ; draw >= menu[i].weight; i++ {
-			draw -= menu[i].weight
+	for range 2 * len(menu) {
+		draw, at := f.rng.IntN(total), 0
+		for draw >= menu[f.allowed[at]].weight {
+			draw -= menu[f.allowed[at]].weight
+			at++
 		}
-		at := f.now()
-		begun, err := menu[i].begin(f)
+		choice, now := menu[f.allowed[at]], f.now()
+		begun, err := choice.begin(f)
 		if err != nil {
-			return fmt.Errorf("%s: %w", menu[i].kind, err)
+			return fmt.Errorf("%s: %w", choice.kind, err)
 		}
 		if begun != nil {
-			f.begun = append(f.begun, at)
-			begun.kind = menu[i].kind
+			begun.kind = choice.kind
+			f.begun = append(f.begun, now)
 			f.active = append(f.active, begun)
 			f.tally.fault(begun.kind)
+			f.tell("%s, for %v", begun.text, (begun.ends - now).Round(time.Millisecond))
 			return nil
 		}
 	}
+	return nil
 }
 
 // mendDue mends what has lasted long enough; all of it if all is set.
@@ -103,19 +132,11 @@ func (f *faults) mendDue(all bool) error {
 			if err := x.mend(); err != nil {
 				return fmt.Errorf("mending %s: %w", x.text, err)
 			}
+			f.tell("over: %s", x.text)
 		}
 	}
 	f.active = kept
 	return nil
-}
-
-// String lists the faults that are there.
-func (f *faults) String() string {
-	var texts []string
-	for _, x := range f.active {
-		texts = append(texts, x.text)
-	}
-	return strings.Join(texts, ", ")
 }
 
 // lasting is a fault that takes between least and most.
@@ -124,11 +145,11 @@ func (f *faults) lasting(least, most time.Duration, mend func() error, format st
 	return &fault{text: fmt.Sprintf(format, args...), ends: f.now() + d, mend: mend}
 }
 
-// victim draws a node: a leader, as far as one is known, half of the time. It gives nil for a node that does not run.
+// victim draws a node: a leader, as far as one is known, two times of three. It gives nil for a node that does not run.
 func (f *faults) victim() *process.Node {
 	n := f.cluster.Nodes[f.rng.IntN(len(f.cluster.Nodes))]
 	group := process.Groups[f.rng.IntN(len(process.Groups))]
-	if f.rng.IntN(2) == 0 {
+	if f.rng.IntN(3) > 0 {
 		if id := f.watch.leader(group); id != "" {
 			n = f.cluster.Node(id)
 		}
@@ -251,18 +272,18 @@ func (f *faults) isolate() (*fault, error) {
 	if n == nil {
 		return nil, nil
 	}
-	way := f.rng.IntN(3)
+	way := [...]string{"cut off", "cut off", "deaf", "mute"}[f.rng.IntN(4)]
 	var links [][2]string
 	for _, o := range f.others(n) {
-		if way != 1 {
+		if way != "deaf" {
 			links = append(links, [2]string{n.ID, o.ID})
 		}
-		if way != 2 {
+		if way != "mute" {
 			links = append(links, [2]string{o.ID, n.ID})
 		}
 	}
 	f.strike(n, false)
-	return f.lasting(200*time.Millisecond, 6*time.Second, f.cut(links...), "%s %s", n.ID, [...]string{"cut off", "deaf", "mute"}[way]), nil
+	return f.lasting(200*time.Millisecond, 6*time.Second, f.cut(links...), "%s %s", n.ID, way), nil
 }
 
 // links draws links: all between two nodes, or those that carry what one node sends.

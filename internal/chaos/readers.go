@@ -78,8 +78,7 @@ func (w *workload) readAll(ctx context.Context, c *client.Client, id int, last c
 			return fmt.Errorf("reading the store at the end: %w", err)
 		}
 		for _, i := range page.Items {
-			op.Items = append(op.Items, history.Item{Key: string(i.Key), Value: short(string(i.Value)), Create: uint64(i.CreateRevision),
-				Mod: uint64(i.ModRevision), Version: i.Version})
+			op.Items = append(op.Items, itemOf(i))
 			opts.From = append(i.Key, 0)
 		}
 		op.Revision, opts.Revision, more = uint64(page.Revision), page.Revision, page.More

@@ -117,7 +117,7 @@ func (r report) print(out io.Writer) {
 		fmt.Fprintf(out, "\nVIOLATION %d: %s\n", i+1, strings.TrimSpace(v))
 	}
 	if r.kept != "" {
-		fmt.Fprintf(out, "kept: %s (history.jsonl, the nodes' directories and logs)\n", r.kept)
+		fmt.Fprintf(out, "kept: %s (history.jsonl, faults.log, the nodes' directories and logs)\n", r.kept)
 	}
 	fmt.Fprintf(out, "\n%d violations in %v; the same faults again: %s\n", len(r.violations), r.took.Round(time.Second), r.command)
 }

@@ -42,6 +42,7 @@ type world struct {
 	tally    *tally
 	watch    *watch
 	faults   *faults
+	story    *os.File
 	workload *workload
 	progress *progress
 }
@@ -91,6 +92,9 @@ func (w *world) prepare(ctx context.Context) (err error) {
 	if w.rec, err = history.NewRecorder(filepath.Join(w.dir, "history.jsonl")); err != nil {
 		return err
 	}
+	if w.story, err = os.Create(filepath.Join(w.dir, "faults.log")); err != nil {
+		return err
+	}
 	w.network = proxy.New()
 	if err = w.makeCluster(); err != nil {
 		return err
@@ -104,7 +108,7 @@ func (w *world) prepare(ctx context.Context) (err error) {
 	fmt.Fprintf(w.opts.out, "seed %d, engine %s, %d writers, %v, in %s\n", w.opts.seed, w.opts.engine, w.opts.writers, w.opts.length, w.dir)
 	w.watch = startWatch(w.cluster, w.tally)
 	w.faults = &faults{rng: rand.New(rand.NewPCG(w.opts.seed, 0)), cluster: w.cluster, network: w.network, watch: w.watch, tally: w.tally,
-		now: w.rec.Now, down: map[string]bool{}, frozen: map[string]bool{}, cuts: map[[2]string]int{}}
+		now: w.rec.Now, story: w.story, down: map[string]bool{}, frozen: map[string]bool{}, cuts: map[[2]string]int{}}
 	w.workload, err = startWorkload(w.rec, w.cluster.Endpoints, w.opts.writers, w.tally)
 	w.progress = newProgress(w)
 	return err
@@ -147,6 +151,9 @@ func (w *world) close() error {
 	if w.rec != nil {
 		errs = append(errs, w.rec.Close())
 	}
+	if w.story != nil {
+		errs = append(errs, w.story.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -156,6 +163,7 @@ func (w *world) storms(ctx context.Context) error {
 	for n := 1; ctx.Err() == nil && w.rec.Now() < end && !w.tally.failed(); n++ {
 		length := leastStorm + time.Duration(w.faults.rng.Int64N(int64(mostStorm-leastStorm)))
 		w.progress.say(fmt.Sprintf("storm %d", n))
+		w.faults.tell("storm %d for %v, %s", n, length.Round(time.Second), w.faults.newStorm())
 		if err := w.storm(ctx, min(end, w.rec.Now()+length)); err != nil {
 			return err
 		}
@@ -175,10 +183,10 @@ func (w *world) storms(ctx context.Context) error {
 func (w *world) storm(ctx context.Context, until time.Duration) error {
 	next := w.rec.Now()
 	return w.turns(ctx, until, func() error {
-		if w.rec.Now() < next || len(w.faults.active) >= maxActive {
+		if w.rec.Now() < next || len(w.faults.active) >= w.faults.maxActive {
 			return nil
 		}
-		next = w.rec.Now() + time.Duration(w.faults.rng.ExpFloat64()*float64(meanPause))
+		next = w.rec.Now() + time.Duration(w.faults.rng.ExpFloat64()*float64(w.faults.meanPause))
 		return w.faults.draw()
 	})
 }
