@@ -41,6 +41,8 @@ type Node struct {
 	peers map[raft.NodeID]*peer
 	loops []*Loop
 
+	// disk is what the ticks have seen of the syncer.
+	disk diskWatch
 	// running: the node is admitted and its groups take part.
 	running atomic.Bool
 	ticks   atomic.Uint64
@@ -214,6 +216,7 @@ func (n *Node) Tick() {
 		}
 		return
 	}
+	n.disk.tick(n)
 	for _, o := range n.owners {
 		o.ticked.Store(true)
 		o.loop.notify()

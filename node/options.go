@@ -22,6 +22,8 @@ type (
 	NodeID   = raft.NodeID
 	GroupID  = raft.GroupID
 	Role     = raft.Role
+	// MemberChange is a wish for a group's membership (Group.ChangeMembers); raft.ChangeKind says which there are.
+	MemberChange = raft.MemberChange
 )
 
 // Peer is an initial member of the cluster.
@@ -136,6 +138,11 @@ type GroupOptions struct {
 	UnappliedBytes uint64
 	// UnsyncedBytes bounds what is appended and not yet flushed. Default 64 MiB.
 	UnsyncedBytes uint64
+	// Lease, when not 0, has the followers promise with each heartbeat to vote for nobody else for so long, so that the leader may serve
+	// linearizable reads without a round (Group.LeaseRead). It must be the same on every node. More than HeartbeatInterval and a tenth of
+	// itself, which clocks may drift apart, and at most ElectionTimeout. A restarted node votes for nobody for so long, and the loss of a
+	// connection elects nobody faster. Default 0: off.
+	Lease time.Duration
 }
 
 // setDefaults fills zero values in.
@@ -275,6 +282,9 @@ func (o GroupOptions) Validate() error {
 	}
 	if s := o.SegmentSize; s < 1<<16 || s&(s-1) != 0 {
 		fault("GroupOptions.SegmentSize is %d, expected a power of two from 65536 on", s)
+	}
+	if o.Lease < 0 {
+		fault("GroupOptions.Lease is %s, expected 0 or more", o.Lease)
 	}
 	if o.KeepImages < 1 {
 		fault("GroupOptions.KeepImages is %d, expected at least 1", o.KeepImages)

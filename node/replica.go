@@ -44,6 +44,11 @@ type replica struct {
 	appliedEnd watermark
 	// throttled: the owner waits for the applier or the syncer to catch up and wants to be woken by their progress.
 	throttled atomic.Bool
+	// configuration is the one in force; nobody changes it. lease is until when LeaseRead serves, a raft.Monotonic. lastRound is the
+	// confirmed read round that began last. Owner to anyone.
+	configuration atomic.Pointer[raft.ConfigurationEntry]
+	lease         atomic.Int64
+	lastRound     atomic.Pointer[confirmedRound]
 	// diskFull: the last attempt to write or to prepare space met a full device. The ledger logs that.
 	diskFull atomic.Bool
 
@@ -58,11 +63,11 @@ type replica struct {
 	sendSynced  []raft.Message
 	nextRead    uint64
 	readBatches []readBatch
-	reading     int // reads in readBatches
+	reading     int          // reads in readBatches
+	changes     []changeWait // membership changes whose fate is open
 	trims       []committedTrim
 	trim        trimState
 	leading     bool
-	slowest     pendingFlush
 	quiet       int          // ticks since the last append
 	entries     []raft.Entry // scratch
 	batch       []waiter     // scratch
@@ -80,7 +85,9 @@ type unsyncedOutput struct {
 
 type readBatch struct {
 	counter uint64
-	reads   []*Pending
+	// began is a time before the round did.
+	began raft.Monotonic
+	reads []*Pending
 }
 
 // inbound is a peer's message as the receiver checked it.

@@ -1,0 +1,113 @@
+package node
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ledgerkv/ledgerkv/raft"
+)
+
+// Members is the configuration in force at this replica, committed or not, with the entry that carries it. Nobody may change its members.
+func (g *Group) Members() raft.ConfigurationEntry { return *g.r.configuration.Load() }
+
+// ChangeMembers makes all the changes in one step, and blocks until a configuration that has them and isn't joint is committed, which it
+// returns, or ctx is done. A wish that is fulfilled already is no change: the configuration in force is returned. That a learner is to be promoted
+// is done when it is a learner; its vote comes when it has caught up.
+//
+// seen, unless nil, is the entry of a configuration that Members or Status gave: nothing is done unless that one is still in force.
+//
+// A node that is added must have been met: by Invite on this node, or because its Directory is named in the change. An id belongs to one
+// directory for ever; a node that lost its own comes back under another id (docs/adr/0005).
+//
+// Errors: *NotLeaderError, raft.ErrConfigurationPending, ErrBusy, ErrNotAdmitted, ErrClosed, *FailedError: nothing was done, try again, here or there.
+// *raft.ChangeError, *raft.ConfigurationChangedError, raft.ErrNoVoterLeft: nothing was done, and the wish has to be another. ErrUncertain: unknown;
+// the same wish may be repeated, here or at another leader.
+func (g *Group) ChangeMembers(ctx context.Context, changes []MemberChange, seen *raft.EntryID) (raft.ConfigurationEntry, error) {
+	if err := g.usable(); err != nil {
+		return raft.ConfigurationEntry{}, err
+	}
+	done := make(chan changeOutcome, 1)
+	answer := g.r.question(func(r *replica) error { return r.changeMembers(changes, seen, done) })
+	for {
+		select {
+		case err := <-answer:
+			if err != nil {
+				return raft.ConfigurationEntry{}, err
+			}
+			answer = nil
+		case out := <-done:
+			return out.entry, out.err
+		case <-ctx.Done():
+			return raft.ConfigurationEntry{}, uncertain(ctx.Err())
+		case <-g.r.node.stop:
+			return raft.ConfigurationEntry{}, uncertain(ErrClosed)
+		}
+	}
+}
+
+// changeOutcome is what became of a membership change.
+type changeOutcome struct {
+	entry raft.ConfigurationEntry
+	err   error
+}
+
+// changeWait is a membership change that was appended at an entry and waits for its fate.
+type changeWait struct {
+	at   raft.EntryID
+	done chan<- changeOutcome
+}
+
+// changeMembers appends what was asked for, and notes who waits. Owner.
+func (r *replica) changeMembers(changes []MemberChange, seen *raft.EntryID, done chan<- changeOutcome) error {
+	at, err := r.core.ChangeMembers(changes, seen)
+	if errors.Is(err, raft.ErrUnchanged) {
+		done <- changeOutcome{entry: r.core.Configuration()}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.changes = append(r.changes, changeWait{at, done})
+	r.takeOutput(nil, nil) // from here on the configuration counts for whatever else this turn brings
+	return nil
+}
+
+// endChanges tells those who wait for a membership change what is certain by now. Owner.
+func (r *replica) endChanges(out *raft.Output) {
+	kept := r.changes[:0]
+	for _, w := range r.changes {
+		if o, known := r.fate(w.at, out); known {
+			w.done <- o
+		} else {
+			kept = append(kept, w)
+		}
+	}
+	clear(r.changes[len(kept):])
+	r.changes = kept
+}
+
+// fate says what became of a configuration that was appended at an entry. It is lost for certain once another entry is committed in its place.
+func (r *replica) fate(at raft.EntryID, out *raft.Output) (changeOutcome, bool) {
+	if out.Commit < at.Index {
+		return changeOutcome{}, false
+	}
+	now, err := r.ledger.BaseAt(at.Index)
+	inForce := out.Configuration
+	switch {
+	case err != nil: // an image took the place of the log
+		return changeOutcome{err: uncertain(errReplaced)}, true
+	case now.ID != at:
+		return changeOutcome{err: &raft.NotLeaderError{Leader: out.Leader}}, true
+	case inForce.Configuration.Joint || inForce.ID.Index > out.Commit:
+		return changeOutcome{}, false
+	}
+	return changeOutcome{entry: inForce}, true
+}
+
+// abandonChanges ends the wait for every membership change: the replica has stopped. Owner.
+func (r *replica) abandonChanges() {
+	for _, w := range r.changes {
+		w.done <- changeOutcome{err: uncertain(r.failure.Load())}
+	}
+	r.changes = nil
+}
