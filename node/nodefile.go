@@ -18,6 +18,12 @@ const (
 	maxNameBytes   = 255
 )
 
+// The flags of the node file.
+const (
+	flagAdmitted = 1 << 0
+	flagJoined   = 1 << 1
+)
+
 // The kinds of groups in the node file.
 const (
 	kindLog     = 1
@@ -44,7 +50,10 @@ func (id *Identity) encode() []byte {
 	b = append(b, id.Directory[:]...)
 	flags := uint32(0)
 	if id.Admitted {
-		flags = 1
+		flags = flagAdmitted
+	}
+	if id.Joined {
+		flags |= flagJoined
 	}
 	b = le.AppendUint32(b, flags)
 	b = le.AppendUint32(b, uint32(len(id.Pins)))
@@ -143,7 +152,8 @@ func (f *nodeFileReader) group() (g HeldGroup) {
 
 func (f *nodeFileReader) identity() *Identity {
 	id := &Identity{Cluster: [16]byte(f.take(16)), Node: f.nodeID(), Directory: UUID(f.take(16))}
-	id.Admitted = f.u32()&1 != 0
+	flags := f.u32()
+	id.Admitted, id.Joined = flags&flagAdmitted != 0, flags&flagJoined != 0
 	for n := f.u32(); n > 0 && f.err == nil; n-- {
 		id.Pins = append(id.Pins, Pin{f.nodeID(), UUID(f.take(16))})
 	}
