@@ -81,6 +81,7 @@ func appendNodeID(b []byte, id raft.NodeID) []byte {
 	return append(b, field[:]...)
 }
 
+// decodeIdentity reads what encode wrote, and nothing else: every identity has one encoding.
 func decodeIdentity(b []byte) (*Identity, error) {
 	const least = len(identityMagic) + 4
 	if len(b) < least {
@@ -137,6 +138,9 @@ func (f *nodeFileReader) nodeID() raft.NodeID {
 	if f.err != nil {
 		return ""
 	}
+	if padding := b[1+n:]; len(bytes.Trim(padding, "\x00")) > 0 {
+		f.err = fmt.Errorf("node id %q is followed by %q, expected zeros", b[1:1+n], padding)
+	}
 	return raft.NodeID(b[1 : 1+n])
 }
 
@@ -153,9 +157,16 @@ func (f *nodeFileReader) group() (g HeldGroup) {
 func (f *nodeFileReader) identity() *Identity {
 	id := &Identity{Cluster: [16]byte(f.take(16)), Node: f.nodeID(), Directory: UUID(f.take(16))}
 	flags := f.u32()
+	if f.err == nil && flags&^(flagAdmitted|flagJoined) != 0 {
+		f.err = fmt.Errorf("flags %#x: %w", flags, errUnknownFormat)
+	}
 	id.Admitted, id.Joined = flags&flagAdmitted != 0, flags&flagJoined != 0
 	for n := f.u32(); n > 0 && f.err == nil; n-- {
-		id.Pins = append(id.Pins, Pin{f.nodeID(), UUID(f.take(16))})
+		p := Pin{f.nodeID(), UUID(f.take(16))}
+		if k := len(id.Pins); f.err == nil && k > 0 && id.Pins[k-1].Node >= p.Node {
+			f.err = fmt.Errorf("pin of %s comes behind that of %s", p.Node, id.Pins[k-1].Node)
+		}
+		id.Pins = append(id.Pins, p)
 	}
 	for n := f.u32(); n > 0 && f.err == nil; n-- {
 		g := f.group()
