@@ -47,6 +47,8 @@ type Cluster struct {
 	violation error
 	// Steps counts what has happened: turns, frames, ticks.
 	Steps int
+	// stalled is the server whose disk does not answer at the moment: its syncer has no turn.
+	stalled *Server
 	// cutTogether: when one server loses power, all do.
 	cutTogether bool
 }
@@ -255,7 +257,7 @@ func (c *Cluster) ready() []*node.Loop {
 			continue
 		}
 		for _, l := range s.node.Loops() {
-			if l.Ready() {
+			if l.Ready() && !(s == c.stalled && l.Name() == "syncer") {
 				ready = append(ready, l)
 			}
 		}
