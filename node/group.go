@@ -82,39 +82,6 @@ func (g *Group) usable() error {
 	return nil
 }
 
-// Read blocks until this replica has applied every entry that was committed when Read was called, and returns an index at or above all of
-// them. A view of the machine opened afterwards is linearizable. It costs one round of heartbeats, shared by all reads that
-// arrive meanwhile. Errors: *NotLeaderError, ErrBusy, ErrNotAdmitted, ErrClosed, *FailedError, or ctx's.
-func (g *Group) Read(ctx context.Context) (Index, error) {
-	p, err := g.SubmitRead()
-	if err != nil {
-		return 0, err
-	}
-	out, err := p.Wait(ctx)
-	if p.finished {
-		p.recycle()
-	}
-	return out.Index, err
-}
-
-// SubmitRead is Read without the wait: the outcome's Index is the read's.
-func (g *Group) SubmitRead() (*Pending, error) {
-	r := g.r
-	if err := g.usable(); err != nil {
-		return nil, err
-	}
-	if s := r.roles.load(); s.Role != raft.Leader {
-		return nil, &raft.NotLeaderError{Leader: s.Leader}
-	}
-	p := newPending(0, nil, 0)
-	if err := r.reads.push(p); err != nil {
-		p.recycle()
-		return nil, err
-	}
-	r.owner.work.add(r)
-	return p, nil
-}
-
 // WaitApplied blocks until this replica has applied an index, or ctx is done.
 func (g *Group) WaitApplied(ctx context.Context, index Index) error {
 	if err := g.usable(); err != nil {

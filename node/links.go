@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ledgerkv/ledgerkv/ledger"
 	"github.com/ledgerkv/ledgerkv/node/transport"
@@ -18,6 +19,9 @@ type link struct {
 	class transport.Class
 	loop  *Loop
 	limit int // messages
+
+	// beatDue: the peer is to be told that this node lives. Ticker to the loop.
+	beatDue atomic.Bool
 
 	mu     sync.Mutex
 	queue  []outbound
@@ -70,7 +74,7 @@ func (n *Node) send(r *replica, messages []raft.Message) {
 			n.images.offer(r, m.To)
 			continue
 		}
-		if p := n.peers[m.To]; p != nil {
+		if p := n.peers.find(m.To); p != nil {
 			l := p.control
 			if classOf(m) == transport.Bulk {
 				l = p.bulk
@@ -106,6 +110,7 @@ func (l *link) turn() (more bool) {
 	if broken {
 		l.node.unreachable(l.peer)
 	}
+	l.sendBeat(len(batch) > 0)
 	for len(batch) > 0 {
 		n := l.fill(batch)
 		if len(l.frames) > 0 {

@@ -16,8 +16,12 @@ const (
 	identityMagic  = "LKVNOD\x00\x02"
 	maxNodeIDBytes = 64
 	maxNameBytes   = 255
-	// flagAdmitted is the one flag of the node file that there is.
+)
+
+// The flags of the node file.
+const (
 	flagAdmitted = 1 << 0
+	flagJoined   = 1 << 1
 )
 
 // The kinds of groups in the node file.
@@ -47,6 +51,9 @@ func (id *Identity) encode() []byte {
 	flags := uint32(0)
 	if id.Admitted {
 		flags = flagAdmitted
+	}
+	if id.Joined {
+		flags |= flagJoined
 	}
 	b = le.AppendUint32(b, flags)
 	b = le.AppendUint32(b, uint32(len(id.Pins)))
@@ -150,10 +157,10 @@ func (f *nodeFileReader) group() (g HeldGroup) {
 func (f *nodeFileReader) identity() *Identity {
 	id := &Identity{Cluster: [16]byte(f.take(16)), Node: f.nodeID(), Directory: UUID(f.take(16))}
 	flags := f.u32()
-	if f.err == nil && flags&^flagAdmitted != 0 {
+	if f.err == nil && flags&^(flagAdmitted|flagJoined) != 0 {
 		f.err = fmt.Errorf("flags %#x: %w", flags, errUnknownFormat)
 	}
-	id.Admitted = flags&flagAdmitted != 0
+	id.Admitted, id.Joined = flags&flagAdmitted != 0, flags&flagJoined != 0
 	for n := f.u32(); n > 0 && f.err == nil; n-- {
 		p := Pin{f.nodeID(), UUID(f.take(16))}
 		if k := len(id.Pins); f.err == nil && k > 0 && id.Pins[k-1].Node >= p.Node {

@@ -48,6 +48,7 @@ func (n *Node) openReplica(opts GroupOptions) (*replica, error) {
 	dir := path.Join(n.opts.Dir, "groups", fmt.Sprintf("%016x", uint64(opts.ID)))
 	r := &replica{node: n, opts: opts, log: n.opts.Logger.With("group", opts.Name), roles: newRoles()}
 	r.owner = n.owners[uint64(opts.ID)%uint64(len(n.owners))]
+	r.lease.Store(int64(noLease))
 	r.proposals.limit, r.reads.limit, r.inbox.limit = opts.QueueBytes, opts.QueueBytes, 2*maxInflightBytes
 	lo := ledger.Options{
 		FS: n.opts.FS, Dir: dir, SegmentSize: opts.SegmentSize, Logger: r.log,
@@ -194,11 +195,15 @@ func (r *replica) openCore() error {
 		ID: r.node.opts.ID, Seed: r.node.seed.Uint64(), Boot: r.node.boot,
 		ElectionTimeout: r.node.opts.ElectionTimeout, HeartbeatInterval: r.node.opts.HeartbeatInterval,
 		MaxAppendBytes: maxAppendBytes, MaxInflightBytes: maxInflightBytes, LogOnly: r.opts.Factory == nil,
+		LeaseDuration: r.opts.Lease, QuietAfter: r.node.opts.quietAfter(),
 	}, at)
 	if err != nil {
 		return err
 	}
 	r.core = core
+	entry := core.Configuration()
+	r.configuration.Store(&entry)
+	r.distrust()
 	r.commit.raise(uint64(at.Commit))
 	r.synced.Store(uint64(at.Last.Index))
 	return nil

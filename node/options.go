@@ -22,6 +22,8 @@ type (
 	NodeID   = raft.NodeID
 	GroupID  = raft.GroupID
 	Role     = raft.Role
+	// MemberChange is a wish for a group's membership (Group.ChangeMembers); raft.ChangeKind says which there are.
+	MemberChange = raft.MemberChange
 )
 
 // Peer is an initial member of the cluster.
@@ -41,6 +43,9 @@ type Options struct {
 	Cluster string
 	// Peers are the initial members, this node among them. Empty: the node is alone and opens no port.
 	Peers []Peer
+	// Join: this directory, if it is new, is for a node that will be added to a running cluster (Invite, ChangeMembers). It takes part in nothing
+	// until it is. Peers need not name any other node then. On a directory that is there already it has no effect.
+	Join bool
 	// Listen is the address for peers, host:port. Default: this node's address in Peers.
 	Listen string
 	// Transport connects the node to its peers. Default: TCP on Listen, or nothing when the node is alone.
@@ -58,6 +63,9 @@ type Options struct {
 	// ElectionTimeout and HeartbeatInterval are the core's. Defaults 500 ms and 75 ms.
 	ElectionTimeout   time.Duration
 	HeartbeatInterval time.Duration
+	// QuietAfter is how long a group has nothing to do before it falls silent: it costs nothing any more until something happens, as the nodes
+	// watch each other. At least HeartbeatInterval, the same on every node. Default 10 s; negative: never.
+	QuietAfter time.Duration
 	// ImageBytesPerSecond bounds what this node sends of images, over all peers. Default 64 MiB/s.
 	ImageBytesPerSecond int64
 	// ScrubBytesPerSecond is how fast the sealed segments of all groups are read again, one after the other, to find what the disk has lost.
@@ -136,6 +144,11 @@ type GroupOptions struct {
 	UnappliedBytes uint64
 	// UnsyncedBytes bounds what is appended and not yet flushed. Default 64 MiB.
 	UnsyncedBytes uint64
+	// Lease, when not 0, has the followers promise with each heartbeat to vote for nobody else for so long, so that the leader may serve
+	// linearizable reads without a round (Group.LeaseRead). It must be the same on every node. More than HeartbeatInterval and a tenth of
+	// itself, which clocks may drift apart, and at most ElectionTimeout. A restarted node votes for nobody for so long, and the loss of a
+	// connection elects nobody faster. Default 0: off.
+	Lease time.Duration
 }
 
 // setDefaults fills zero values in.
@@ -163,6 +176,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.HeartbeatInterval == 0 {
 		o.HeartbeatInterval = 75 * time.Millisecond
+	}
+	if o.QuietAfter == 0 {
+		o.QuietAfter = max(10*time.Second, o.HeartbeatInterval)
 	}
 	if o.ImageBytesPerSecond == 0 {
 		o.ImageBytesPerSecond = 64 << 20
@@ -207,6 +223,9 @@ func (o Options) Validate() error {
 	}
 	if o.HeartbeatInterval*3 > o.ElectionTimeout {
 		fault("Options.HeartbeatInterval is %s, expected at most a third of ElectionTimeout (%s)", o.HeartbeatInterval, o.ElectionTimeout)
+	}
+	if o.QuietAfter > 0 && o.QuietAfter < o.HeartbeatInterval {
+		fault("Options.QuietAfter is %s, expected at least HeartbeatInterval (%s), or a negative time for never", o.QuietAfter, o.HeartbeatInterval)
 	}
 	if o.ImageBytesPerSecond < 1<<16 {
 		fault("Options.ImageBytesPerSecond is %d, expected at least 65536", o.ImageBytesPerSecond)
@@ -275,6 +294,9 @@ func (o GroupOptions) Validate() error {
 	}
 	if s := o.SegmentSize; s < 1<<16 || s&(s-1) != 0 {
 		fault("GroupOptions.SegmentSize is %d, expected a power of two from 65536 on", s)
+	}
+	if o.Lease < 0 {
+		fault("GroupOptions.Lease is %s, expected 0 or more", o.Lease)
 	}
 	if o.KeepImages < 1 {
 		fault("GroupOptions.KeepImages is %d, expected at least 1", o.KeepImages)

@@ -19,7 +19,11 @@ type owner struct {
 	work worklist
 	// ticked: time has passed for every group.
 	ticked atomic.Bool
-	ticks  int // owner only
+	// ticks and stalled, what the cores were told last, are the owner's.
+	ticks   int
+	stalled bool
+	// awake are the replicas that are ticked: all but those of groups that have fallen silent. Owner only.
+	awake []*replica
 }
 
 func newOwner(n *Node, number int) *owner {
@@ -36,11 +40,11 @@ func (o *owner) turn() (more bool) {
 	now := o.node.opts.Clock.Monotonic()
 	if o.ticked.Swap(false) {
 		o.ticks++
-		for _, r := range o.node.ownedBy(o) {
-			o.tick(r, now)
-		}
+		o.watchDisk()
+		o.tickAwake(now)
 	}
 	for _, r := range o.work.take() {
+		o.wake(r, now)
 		if r.turn(now) {
 			o.work.add(r)
 			more = true
@@ -65,15 +69,9 @@ func (o *owner) tick(r *replica, now raft.Monotonic) {
 		r.node.syncer.work.add(r)
 	}
 	if o.ticks%retentionTicks == 0 {
-		if r.opts.Factory == nil {
-			r.proposeTrim()
-		}
-		if r.trim.again {
-			r.removeHead()
-		}
+		r.retain()
 	}
 	r.turn(now)
-	r.watchDisk()
 }
 
 // settle brings the mark of an idle ledger up to date. That it lags costs a longer recovery and nothing else, so a full disk may wait. Syncer, Close.
@@ -89,6 +87,7 @@ func (r *replica) settle() error {
 func (r *replica) turn(now raft.Monotonic) (more bool) {
 	if r.failed() {
 		r.abandonReads()
+		r.abandonChanges()
 		r.bowOut()
 		r.takeEvents() // somebody may wait for an answer
 		return false
@@ -96,9 +95,10 @@ func (r *replica) turn(now raft.Monotonic) (more bool) {
 	r.takeProgress()
 	r.takeEvents()
 	r.takeMessages()
-	r.takeReads()
+	r.takeReads(now)
 	more = r.takeProposals()
 	r.takeOutput(nil, nil)
+	r.publishLease()
 	r.handOver()
 	return more
 }
@@ -130,6 +130,9 @@ func (r *replica) takeMessages() {
 	for _, in := range r.inbox.take() {
 		if r.failed() {
 			return
+		}
+		if !r.believable(&in.message) {
+			continue
 		}
 		if in.message.Type != raft.MsgAppend || len(in.records) == 0 {
 			r.step(in.message, nil)
@@ -183,59 +186,6 @@ func (r *replica) roomFor(records []ledger.Record, bytes int) bool {
 		largest, data = max(largest, len(records[i].Raw)), data || records[i].Kind == raft.KindData
 	}
 	return !data || r.ledger.Room(uint32(largest)) >= uint64(bytes)
-}
-
-// maxReads bounds the reads that wait for their round or for the applier: whoever asked for one may have given it up long ago.
-const maxReads = 1 << 16
-
-// takeReads starts one read round for all reads that have arrived.
-func (r *replica) takeReads() {
-	reads := r.reads.take(math.MaxUint64)
-	if len(reads) == 0 {
-		return
-	}
-	if r.reading+r.readWaiting.count()+len(reads) > maxReads {
-		for _, p := range reads {
-			p.complete(Proposed{}, ErrBusy)
-		}
-		return
-	}
-	batch := readBatch{counter: r.nextRead, reads: append([]*Pending(nil), reads...)}
-	r.nextRead++
-	if err := r.core.ReadIndex(raft.ReadID{Boot: r.node.boot, Counter: batch.counter}); err != nil {
-		for _, p := range batch.reads {
-			p.complete(Proposed{}, err)
-		}
-		return
-	}
-	r.readBatches = append(r.readBatches, batch)
-	r.reading += len(batch.reads)
-}
-
-// takeBatch removes the batch of a read id.
-func (r *replica) takeBatch(id raft.ReadID) []*Pending {
-	for i, b := range r.readBatches {
-		if b.counter == id.Counter && id.Boot == r.node.boot {
-			r.readBatches = append(r.readBatches[:i], r.readBatches[i+1:]...)
-			r.reading -= len(b.reads)
-			return b.reads
-		}
-	}
-	return nil
-}
-
-// abandonReads fails the reads that wait for a round that will not be confirmed any more.
-func (r *replica) abandonReads() {
-	err := error(ErrClosed)
-	if f := r.failure.Load(); f != nil {
-		err = f
-	}
-	for _, b := range r.readBatches {
-		for _, p := range b.reads {
-			p.complete(Proposed{}, err)
-		}
-	}
-	r.readBatches, r.reading = nil, 0
 }
 
 // takeProposals proposes what is queued. While the other loops are behind it stays queued (the queue is bounded, and their progress wakes
@@ -315,21 +265,11 @@ func (r *replica) takeOutput(records []ledger.Record, batch []*Pending) bool {
 		r.fail(err)
 		return false
 	}
-	r.sendSynced = append(r.sendSynced, out.SendSynced...)
+	r.sendSynced = append(r.sendSynced, r.withheld(out.SendSynced)...)
+	r.publishLease() // what is sent may ask another to lead
 	r.node.send(r, out.Send)
 	r.publish(&out)
-	for _, read := range out.Reads {
-		if reads := r.takeBatch(read.ID); reads != nil && !r.readWaiting.add(read.Index, reads, &r.applied) {
-			for _, p := range reads {
-				p.complete(Proposed{Index: read.Index}, nil)
-			}
-		}
-	}
-	for _, id := range out.ReadsFailed {
-		for _, p := range r.takeBatch(id) {
-			p.complete(Proposed{}, &raft.NotLeaderError{Leader: out.Leader})
-		}
-	}
+	r.endReads(&out)
 	if out.Install != nil {
 		r.node.images.install(r, out.Install.Base)
 	}
@@ -405,9 +345,21 @@ func (r *replica) publish(out *raft.Output) {
 	if s, changed := r.roles.publish(out.Role, out.Term, out.Leader, out.TermStart, raft.Index(r.applied.load())); changed {
 		r.announce(s)
 	}
+	r.fallSilent(out)
+	if out.ConfigurationChanged {
+		entry := out.Configuration
+		r.configuration.Store(&entry)
+		r.distrust()
+	}
+	at := uint64(out.Configuration.ID.Index)
+	settled := r.commit.load() < at && uint64(out.Commit) >= at
+	if r.removed.Swap(out.Removed) != out.Removed || settled || out.ConfigurationChanged {
+		r.node.peers.loop.notify()
+	}
 	if r.commit.raise(uint64(out.Commit)) {
 		r.takeTrims(out.Commit)
 	}
+	r.endChanges(out)
 }
 
 // handOver gives the syncer one unit with everything that this turn has appended, and the applier its new limit.

@@ -44,6 +44,13 @@ type replica struct {
 	appliedEnd watermark
 	// throttled: the owner waits for the applier or the syncer to catch up and wants to be woken by their progress.
 	throttled atomic.Bool
+	// configuration is the one in force; nobody changes it. lease is until when LeaseRead serves, a raft.Monotonic. lastRound is the
+	// confirmed read round that began last. Owner to anyone.
+	configuration atomic.Pointer[raft.ConfigurationEntry]
+	lease         atomic.Int64
+	lastRound     atomic.Pointer[confirmedRound]
+	// removed: the leader has said that a committed configuration leaves this node out. Owner to anyone.
+	removed atomic.Bool
 	// diskFull: the last attempt to write or to prepare space met a full device. The ledger logs that.
 	diskFull atomic.Bool
 
@@ -58,14 +65,19 @@ type replica struct {
 	sendSynced  []raft.Message
 	nextRead    uint64
 	readBatches []readBatch
-	reading     int // reads in readBatches
-	trims       []committedTrim
-	trim        trimState
-	leading     bool
-	slowest     pendingFlush
-	quiet       int          // ticks since the last append
-	entries     []raft.Entry // scratch
-	batch       []waiter     // scratch
+	reading     int          // reads in readBatches
+	changes     []changeWait // membership changes whose fate is open
+	// named: a configuration has named this node's directory. distrusted are the members that are known here by another than it names.
+	named      bool
+	distrusted map[raft.NodeID]bool
+	trims      []committedTrim
+	trim       trimState
+	leading    bool
+	quiet      int // ticks since the last append
+	// awake: the replica is on its owner's list of those that are ticked. silent: its core has fallen silent.
+	awake, silent bool
+	entries       []raft.Entry // scratch
+	batch         []waiter     // scratch
 
 	apply    applyState
 	images   imageState
@@ -80,7 +92,9 @@ type unsyncedOutput struct {
 
 type readBatch struct {
 	counter uint64
-	reads   []*Pending
+	// began is a time before the round did.
+	began raft.Monotonic
+	reads []*Pending
 }
 
 // inbound is a peer's message as the receiver checked it.

@@ -7,35 +7,7 @@ import (
 )
 
 // A leader that can't go on says so: a successor that is told takes over at once, where the others would wait for an ElectionTimeout to see that
-// something is wrong, or, if only the disk hangs, never would.
-
-// pendingFlush is the oldest output that is not durable, and for how many ticks it has been the oldest. Ticks, as a process that stood still
-// can't blame the disk.
-type pendingFlush struct {
-	seq   uint64
-	ticks int
-}
-
-// stallTimeouts is for how many ElectionTimeouts a leader waits for one flush. It is far above what a busy disk takes.
-const stallTimeouts = 8
-
-// watchDisk has a leader resign whose disk hangs: its heartbeats keep it in office, and nothing can be applied. A full disk is another matter:
-// reads go on, and the peers' are likely to be as full. Owner, once a tick.
-func (r *replica) watchDisk() {
-	switch {
-	case len(r.unsynced) == 0 || !r.leading || r.diskFull.Load():
-		r.slowest = pendingFlush{}
-		return
-	case r.slowest.seq != r.unsynced[0].seq:
-		r.slowest = pendingFlush{seq: r.unsynced[0].seq}
-	}
-	o := &r.node.opts
-	if r.slowest.ticks++; len(r.node.peers) == 0 || time.Duration(r.slowest.ticks)*o.TickInterval < stallTimeouts*o.ElectionTimeout {
-		return
-	}
-	r.log.Error("leadership is given up: a flush does not return", "for", time.Duration(r.slowest.ticks)*o.TickInterval)
-	_ = r.resign("its disk does not answer") // it leads
-}
+// something is wrong. A disk that hangs is the core's to judge (raft/stall.go); stall.go says so for groups that have nothing to write.
 
 // resign gives leadership up, to the voter that has most of the log if one was heard of lately. It fails when this replica does not lead. Owner.
 func (r *replica) resign(reason string) error {
@@ -47,7 +19,7 @@ func (r *replica) resign(reason string) error {
 // retire has every group that this node leads resign, and waits until the successors' words have left, for a while: who is not told
 // notices by itself.
 func (n *Node) retire() {
-	if len(n.peers) == 0 || n.opts.Manual { // nobody is there to tell, or to do it
+	if n.transport == nil || n.opts.Manual { // nobody is there to tell, or to do it
 		return
 	}
 	patience := time.After(n.opts.ElectionTimeout)
@@ -71,7 +43,7 @@ func (n *Node) retire() {
 			return
 		}
 	}
-	for _, p := range n.peers {
+	for _, p := range n.peers.table.Load().order {
 		select {
 		case <-p.control.sent():
 		case <-patience:

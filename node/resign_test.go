@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -64,30 +65,44 @@ func TestAStoppedLeaderNamesItsSuccessor(t *testing.T) {
 }
 
 // A leader whose disk hangs stays in contact with its peers and would lead for ever, though nothing can be applied.
-func TestALeaderWhoseDiskHangsResigns(t *testing.T) {
-	for _, full := range []bool{false, true} {
-		h, s := taped(t)
-		p := h.submit("x")
-		h.r.diskFull.Store(full)
-		limit := int(stallTimeouts * h.opts.ElectionTimeout / h.opts.TickInterval)
-		for n := range limit + 2 {
-			if n == limit-1 {
-				require.Equal(t, raft.Leader, h.r.roles.load().Role)
-				require.Empty(t, s.transfers())
-			}
-			h.say(raft.Message{Type: raft.MsgHeartbeatResp, From: "n2", Term: 1, Last: raft.EntryID{Index: 1, Term: 1}})
-			h.tick() // the syncer has no turn
+func TestALeaderWhoseDiskHangsHandsOver(t *testing.T) {
+	h, s := taped(t)
+	p := h.submit("x")
+	limit := int(raft.DefaultStallTimeout / h.opts.TickInterval)
+	for n := range limit + 3 {
+		if n == limit-1 {
+			require.Empty(t, s.transfers())
 		}
-		h.peers["n2"].control.loop.Turn()
-		_, known, _ := p.Poll()
-		require.False(t, known, "its fate is open")
-		if full {
-			require.Equal(t, raft.Leader, h.r.roles.load().Role, "it waits for space")
-			continue
-		}
-		require.Equal(t, raft.Follower, h.r.roles.load().Role)
-		require.Equal(t, []raft.NodeID{"n2"}, s.transfers())
+		h.say(raft.Message{Type: raft.MsgAppendResp, From: "n2", Term: 1, Last: h.r.ledger.Last()})
+		h.tick() // the syncer has no turn
+		h.peers.find("n2").control.loop.Turn()
 	}
+	_, known, _ := p.Poll()
+	require.False(t, known, "its fate is open")
+	require.Contains(t, s.transfers(), raft.NodeID("n2"))
+}
+
+// A disk that hangs in one group's flush counts for every group of the node, though they have nothing to write; a process that stood
+// still is not the disk's fault.
+func TestAHangingFlushConcernsEveryGroup(t *testing.T) {
+	h, s := taped(t)
+	h.syncer.flushes.v.Add(1) // another group's flush begins
+	wait := func(ticks int) {
+		for range ticks {
+			h.say(raft.Message{Type: raft.MsgHeartbeatResp, From: "n2", Term: 1, Last: h.r.ledger.Last()})
+			h.tick()
+			h.settle()
+		}
+	}
+	wait(2)
+	h.clock.now += time.Minute
+	wait(2)
+	require.False(t, h.Node.disk.stalled.Load())
+	wait(int(raft.DefaultStallTimeout / h.opts.TickInterval))
+	require.Contains(t, s.transfers(), raft.NodeID("n2"))
+	h.syncer.flushes.v.Add(1)
+	wait(1)
+	require.False(t, h.Node.disk.stalled.Load())
 }
 
 // A node that closes hands over what it leads.

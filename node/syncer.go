@@ -76,6 +76,8 @@ type syncer struct {
 	work    worklist
 	flusher flusher
 	batch   []syncWork
+	// flushes is odd while a group's files are being written or flushed, and rises with each beginning and end. Syncer to ticker.
+	flushes watermark
 }
 
 func newSyncer(n *Node) *syncer {
@@ -132,7 +134,9 @@ type perFile struct{ node *Node }
 func (f perFile) flush(work []syncWork) {
 	for i := range work {
 		w := &work[i]
+		f.node.syncer.flushes.v.Add(1)
 		w.err = f.flushOne(w)
+		f.node.syncer.flushes.v.Add(1)
 	}
 }
 

@@ -67,6 +67,8 @@ func TestUnansweredReadsAreBounded(t *testing.T) {
 		}
 	}
 	h.say(raft.Message{Type: raft.MsgHeartbeat, From: "n3", Term: 2})
+	h.owners[0].loop.Turn() // those that have just arrived are the next leader's
+	h.say(raft.Message{Type: raft.MsgHeartbeat, From: "n2", Term: 3})
 	h.owners[0].loop.Turn()
 	for _, p := range reads {
 		_, known, err := p.Poll()

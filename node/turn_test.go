@@ -60,6 +60,9 @@ func newHandNode(t *testing.T, size int, g GroupOptions) *handNode {
 		Owners: 1, Seed: 1, Manual: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	require.NoError(t, err)
 	t.Cleanup(func() { n.Close() })
+	for i, p := range peers[1:] {
+		require.NoError(t, receiver{n}.Admit(transport.Hello{Node: p.ID, Directory: [16]byte{byte(i + 2)}, Newcomer: true}, false))
+	}
 	group, err := n.OpenGroup(g)
 	require.NoError(t, err)
 	n.admit()
@@ -78,7 +81,7 @@ func (h *handNode) tick() {
 func (h *handNode) settle() {
 	for busy := true; busy; {
 		busy = false
-		for _, l := range h.loops {
+		for _, l := range h.Loops() {
 			if l.Ready() {
 				l.Turn()
 				busy = true
@@ -110,7 +113,7 @@ func (h *handNode) campaign() {
 
 // lead makes the node leader, with the entry of its term committed.
 func (h *handNode) lead() {
-	if len(h.peers) == 0 {
+	if h.opts.Peers[len(h.opts.Peers)-1].ID == h.opts.ID {
 		for !h.r.roles.load().Ready {
 			h.tick()
 			h.settle()

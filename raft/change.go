@@ -24,11 +24,13 @@ const (
 	SetAddress ChangeKind = 6
 	// SetPriority changes how much a member is preferred as leader.
 	SetPriority ChangeKind = 7
+	// SetDirectory says which directory a member has whose directory no configuration has named yet.
+	SetDirectory ChangeKind = 8
 )
 
 // String names the kind as people write it.
 func (k ChangeKind) String() string {
-	names := [...]string{"", "add learner", "add voter", "remove", "promote", "demote", "set the address of", "set the priority of"}
+	names := [...]string{"", "add learner", "add voter", "remove", "promote", "demote", "set the address of", "set the priority of", "name the directory of"}
 	if k == 0 || int(k) >= len(names) {
 		return fmt.Sprintf("change(%d)", uint8(k))
 	}
@@ -49,6 +51,8 @@ type MemberChange struct {
 	Promote bool
 	// Replaces is for AddLearner with Promote: the member that leaves when the new one gets its vote, in the same step; or None.
 	Replaces NodeID
+	// Directory is for AddLearner, AddVoter and SetDirectory: the member's, see Member.Directory. One that is named stays what it is.
+	Directory [16]byte
 }
 
 // changed is the configuration, not joint, that the changes lead to from a configuration that isn't joint.
@@ -71,7 +75,7 @@ func (c *Configuration) apply(change MemberChange) (reason string) {
 	switch {
 	case change.Kind == AddLearner || change.Kind == AddVoter:
 		return c.add(change)
-	case change.Kind < AddLearner || change.Kind > SetPriority:
+	case change.Kind < AddLearner || change.Kind > SetDirectory:
 		return "there is no such kind of change"
 	case change.Kind == RemoveMember:
 		c.remove(change.ID)
@@ -88,7 +92,34 @@ func (c *Configuration) apply(change MemberChange) (reason string) {
 		m.Address = change.Address
 	case SetPriority:
 		m.Priority = change.Priority
+	case SetDirectory:
+		return m.name(change.Directory)
 	}
+	return ""
+}
+
+// named is the configuration with the directories that SetDirectory names, and none of the other changes: so that those who leave are
+// named, too, for as long as they vote.
+func (c Configuration) named(changes []MemberChange) (Configuration, error) {
+	to := c.Clone()
+	for i, change := range changes {
+		at, known := to.find(change.ID)
+		if change.Kind != SetDirectory || !known {
+			continue
+		}
+		if reason := to.Members[at].name(change.Directory); reason != "" {
+			return Configuration{}, &ChangeError{Position: i, Change: change, Reason: reason}
+		}
+	}
+	return to, nil
+}
+
+// name gives a member its directory, once.
+func (m *Member) name(directory [16]byte) (reason string) {
+	if m.Directory != [16]byte{} && m.Directory != directory {
+		return fmt.Sprintf("it is known by the directory %x, and now comes with %x; a node whose directory was lost comes back under a new id", m.Directory, directory)
+	}
+	m.Directory = directory
 	return ""
 }
 
@@ -104,6 +135,11 @@ func (c *Configuration) add(change MemberChange) (reason string) {
 	m := &c.Members[at]
 	if change.Address != "" {
 		m.Address = change.Address
+	}
+	if change.Directory != [16]byte{} {
+		if reason := m.name(change.Directory); reason != "" {
+			return reason
+		}
 	}
 	switch {
 	case change.Kind == AddVoter:

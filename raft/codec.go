@@ -17,7 +17,8 @@ const (
 	rolePromote          = 1 << 2
 	roleLeaves           = 1 << 3
 	roleReplaces         = 1 << 4
-	roleBits             = roleVoter | roleWasVoter | rolePromote | roleLeaves | roleReplaces
+	roleDirectory        = 1 << 5
+	roleBits             = roleVoter | roleWasVoter | rolePromote | roleLeaves | roleReplaces | roleDirectory
 	trimBytes            = 8
 )
 
@@ -45,13 +46,16 @@ func AppendConfiguration(dst []byte, c Configuration) []byte {
 			dst = append(dst, byte(len(m.Replaces)))
 			dst = append(dst, m.Replaces...)
 		}
+		if m.Directory != [16]byte{} {
+			dst = append(dst, m.Directory[:]...)
+		}
 	}
 	return dst
 }
 
 // role packs a member's flags, in the order of the role bits.
 func (m *Member) role() (bits byte) {
-	for i, set := range [...]bool{m.Voter, m.WasVoter, m.Promote, m.Leaves, m.Replaces != None} {
+	for i, set := range [...]bool{m.Voter, m.WasVoter, m.Promote, m.Leaves, m.Replaces != None, m.Directory != [16]byte{}} {
 		if set {
 			bits |= 1 << i
 		}
@@ -78,7 +82,7 @@ func DecodeConfiguration(src []byte) (Configuration, error) {
 	c := Configuration{Joint: flags&flagJoint != 0}
 	for i := range count {
 		m, role := r.member()
-		if r.short || role&^byte(roleBits) != 0 || role&roleReplaces != 0 && m.Replaces == None {
+		if r.short || role&^byte(roleBits) != 0 || m.role() != role {
 			return Configuration{}, malformed("member %d of %d is cut short or has unknown role bits %#x", i, count, role)
 		}
 		c.Members = append(c.Members, m)
@@ -145,6 +149,9 @@ func (r *reader) member() (m Member, role byte) {
 	m.Priority = r.uint16()
 	if role&roleReplaces != 0 {
 		m.Replaces = NodeID(r.take(int(r.byte())))
+	}
+	if role&roleDirectory != 0 {
+		m.Directory = [16]byte(r.take(16))
 	}
 	return m, role
 }

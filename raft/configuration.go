@@ -37,6 +37,10 @@ type Member struct {
 	// Priority says how much the member is preferred as leader, from 0, the default, to MaxPriority: it asks for elections
 	// before members with less, and a leader with less hands over to it once it is caught up and steady.
 	Priority uint16
+	// Directory is the UUID of the directory that speaks under the id; a node that comes with another one is somebody else. Zero in
+	// the configuration in which a cluster begins: its nodes know each other by what they met first (docs/adr/0005). The core does not
+	// look at it, but lets nothing replace one by another.
+	Directory [16]byte
 }
 
 // Configuration is a group's membership, in its joint form (Raft thesis §4.3). A member with neither vote is a learner.

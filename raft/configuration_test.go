@@ -28,6 +28,9 @@ func randomConfiguration(rng *rand.Rand) raft.Configuration {
 		if m.Promote = !m.WasVoter && !m.Voter && rng.IntN(2) == 0; m.Promote && rng.IntN(2) == 0 {
 			m.Replaces = c.Members[rng.IntN(i)].ID
 		}
+		if rng.IntN(2) == 0 {
+			m.Directory = [16]byte{1: byte(1 + rng.IntN(255))}
+		}
 	}
 	return c
 }
@@ -51,14 +54,15 @@ func TestConfigurationSurvivesEncoding(t *testing.T) {
 func TestConfigurationEncodingIsAsDrawn(t *testing.T) {
 	c := raft.Configuration{Joint: true, Members: []raft.Member{
 		{ID: "a", Address: "h:1", Voter: true, Priority: 0xfe}, {ID: "bc", Voter: true, WasVoter: true},
-		{ID: "d", WasVoter: true, Leaves: true}, {ID: "e", Promote: true, Replaces: "a"},
+		{ID: "d", WasVoter: true, Leaves: true}, {ID: "e", Promote: true, Replaces: "a"}, {ID: "f", Directory: [16]byte{7, 15: 9}},
 	}}
 	require.Equal(t, []byte{
-		1, 1, 4, 0,
+		1, 1, 5, 0,
 		1, 'a', 3, 0, 'h', ':', '1', 1, 0xfe, 0,
 		2, 'b', 'c', 0, 0, 3, 0, 0,
 		1, 'd', 0, 0, 10, 0, 0,
 		1, 'e', 0, 0, 20, 0, 0, 1, 'a',
+		1, 'f', 0, 0, 32, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9,
 	}, raft.AppendConfiguration(nil, c))
 }
 
@@ -67,7 +71,8 @@ func TestDecodeConfigurationRefusesEverythingElse(t *testing.T) {
 	bad := map[string][]byte{
 		"empty": {}, "trailing": append(append([]byte{}, good...), 0), "version": {2, 0, 0, 0}, "flags": {1, 2, 0, 0}, "count": {1, 0, 0xff, 0xff},
 		"joint without members": {1, 1, 0, 0},
-		"role bits":             {1, 0, 1, 0, 1, 'a', 0, 0, 33, 0, 0},
+		"role bits":             {1, 0, 1, 0, 1, 'a', 0, 0, 65, 0, 0},
+		"no directory":          append([]byte{1, 0, 1, 0, 1, 'a', 0, 0, 33, 0, 0}, make([]byte, 16)...),
 		"priority":              {1, 0, 1, 0, 1, 'a', 0, 0, 1, 0, 1},
 		"voter to be promoted":  {1, 0, 1, 0, 1, 'a', 0, 0, 5, 0, 0},
 		"leaves, not joint":     {1, 0, 2, 0, 1, 'a', 0, 0, 1, 0, 0, 1, 'b', 0, 0, 8, 0, 0},

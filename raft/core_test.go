@@ -420,10 +420,10 @@ func TestChangesKeepTheRest(t *testing.T) {
 }
 
 func TestChangeKindsHaveNames(t *testing.T) {
-	for kind := raft.AddLearner; kind <= raft.SetPriority; kind++ {
+	for kind := raft.AddLearner; kind <= raft.SetDirectory; kind++ {
 		require.NotContains(t, kind.String(), "change(")
 	}
-	require.Equal(t, "change(8)", (raft.SetPriority + 1).String())
+	require.Equal(t, "change(9)", (raft.SetDirectory + 1).String())
 }
 
 // TestJointConfigurationMayBeTooLarge: those that leave are members until they have.

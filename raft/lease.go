@@ -69,6 +69,15 @@ func (c *Core) LeaseRead(now Monotonic) (Index, bool) {
 	return c.commit, true
 }
 
+// LeaseUntil is until when LeaseRead serves reads if no further heartbeat is answered, by the clock of Tick; long past when it serves none.
+// A caller may publish it with the commit index, and take it back before anything else of the output is sent that follows a call.
+func (c *Core) LeaseUntil() Monotonic {
+	if c.role != Leader || c.transferee.to != None || c.commit < c.termStart {
+		return never
+	}
+	return c.leaseUntil()
+}
+
 // leaseUntil is when the leader's lease ends: it counts from when the heartbeats left that a quorum promised for, by the leader's own
 // clock, and is shorter than any promise by what clocks may drift apart.
 func (c *Core) leaseUntil() Monotonic {

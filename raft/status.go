@@ -49,6 +49,9 @@ type PeerStatus struct {
 	Heard Monotonic
 }
 
+// Configuration is the one in force, with the entry that carries it. Nobody changes its members.
+func (c *Core) Configuration() ConfigurationEntry { return *c.inForce() }
+
 // Status describes the core.
 func (c *Core) Status() Status {
 	s := Status{

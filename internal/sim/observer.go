@@ -38,6 +38,9 @@ func (o *observer) Send(to raft.NodeID, c transport.Class, frames []transport.Fr
 }
 
 func (o *observer) look(group raft.GroupID, m *raft.Message) {
+	if m.Type == raft.MsgHeartbeat {
+		o.server.cluster.heartbeats++
+	}
 	choice := raft.None
 	self, votes := o.server.ID(), o.server.cluster.votes
 	switch {
