@@ -145,8 +145,7 @@ func (s *Server) Address() string { return "memory:" + string(s.ID()) }
 // Wipe replaces the server's disk by an empty one. The node is down until Start, and joins then as a new one.
 func (s *Server) Wipe() {
 	s.down()
-	s.disk = disk.New(s.cluster.random.Uint64())
-	s.newMachines()
+	s.Empty()
 }
 
 // Servers are the cluster's machines.
@@ -255,14 +254,8 @@ func (s *Server) Kill() {
 
 // Empty gives the server a new disk, with nothing on it. The node is down.
 func (s *Server) Empty() {
-	c := s.cluster
-	s.disk = disk.New(c.random.Uint64())
-	for _, g := range c.opts.Groups {
-		if c.opts.Machines != nil {
-			f, crashed := c.opts.Machines(s.number, g.ID)
-			s.machines[g.ID] = machines{f, crashed}
-		}
-	}
+	s.disk = disk.New(s.cluster.random.Uint64())
+	s.newMachines()
 }
 
 // crashMachines takes the machines back to what an engine on the disk would have kept.
