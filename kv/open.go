@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/ledgerkv/ledgerkv/node"
 )
@@ -38,6 +39,8 @@ type Options struct {
 	Engine EngineKind
 	// CacheBytes is the memory that Pebble may use for what it has read. Default 32 MiB; at least 1 MiB.
 	CacheBytes int64
+	// Lease, when not 0, lets the leader serve reads of level Lease without a round; the same on every node. See node.GroupOptions.Lease.
+	Lease time.Duration
 	// Logger gets what an operator should know. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -85,7 +88,7 @@ func Open(opts Options) (*Store, error) {
 		return nil, err
 	}
 	release := func() error { return errors.Join(n.Close(), factory.Close()) }
-	group, err := n.OpenGroup(node.GroupOptions{ID: groupID, Name: groupName, Factory: factory})
+	group, err := n.OpenGroup(node.GroupOptions{ID: groupID, Name: groupName, Factory: factory, Lease: opts.Lease})
 	if err != nil {
 		return nil, errors.Join(err, release())
 	}

@@ -149,7 +149,7 @@ func (p *process) openGroups() error {
 
 func (p *process) openGroup(g config.Group) (server.Group, error) {
 	opts := node.GroupOptions{ID: node.GroupID(g.ID), Name: g.Name, SegmentSize: g.SegmentSize, KeepBytes: g.KeepBytes, KeepFor: time.Duration(g.KeepFor),
-		ImageEveryBytes: g.ImageBytes, ImageEveryEntries: g.ImageCount}
+		ImageEveryBytes: g.ImageBytes, ImageEveryEntries: g.ImageCount, Lease: time.Duration(p.config.Timings.Lease)}
 	out := server.Group{ID: opts.ID, Name: g.Name}
 	if g.Kind == config.KindKV {
 		opts.Factory, out.Engine = p.factory, string(p.config.Engine)

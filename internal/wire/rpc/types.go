@@ -25,17 +25,14 @@ type PutResult struct {
 	Revision uint64
 }
 
-// The read levels, as GetArgs.Level and RangeArgs.Level.
-const (
-	LevelLinearizable uint8 = 0
-	LevelLocal        uint8 = 1
-)
-
-// GetArgs reads a key. Revision 0 is the newest.
+// GetArgs reads a key. Revision 0 is the newest. The numbers of levels are those of kv/model, Bound is the level's. Unless AnyReplica is set, a
+// replica that does not lead refuses the levels that are the leader's business.
 type GetArgs struct {
-	Key      []byte
-	Revision uint64
-	Level    uint8
+	Key        []byte
+	Revision   uint64
+	Level      uint8
+	Bound      uint64
+	AnyReplica bool
 }
 
 // GetResult is a key's item, if Found, and the state that was read.
@@ -69,7 +66,10 @@ type RangeArgs struct {
 	KeysOnly  bool
 	CountOnly bool
 	Revision  uint64
-	Level     uint8
+	// Level, Bound and AnyReplica are as in GetArgs.
+	Level      uint8
+	Bound      uint64
+	AnyReplica bool
 }
 
 // RangeResult is what a range found.
@@ -104,6 +104,10 @@ type TxnArgs struct {
 	Compares []Compare
 	Success  []Op
 	Failure  []Op
+	// Level, Bound and AnyReplica are as in GetArgs, for a transaction that only reads.
+	Level      uint8
+	Bound      uint64
+	AnyReplica bool
 }
 
 // OpResult is what an operation gave.
@@ -120,6 +124,8 @@ type TxnResult struct {
 	Revision  uint64
 	Succeeded bool
 	Results   []OpResult
+	// Applied is that of a transaction that only reads.
+	Applied uint64
 }
 
 // CompactArgs makes what is below a revision unreadable.

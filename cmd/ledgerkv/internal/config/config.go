@@ -70,6 +70,8 @@ type Timings struct {
 	Tick      Duration `json:"tick,omitempty"`
 	Heartbeat Duration `json:"heartbeat,omitempty"`
 	Election  Duration `json:"election,omitempty"`
+	// Lease is for how long leaders may answer reads that ask for it without asking the others (node.GroupOptions.Lease); 0: never.
+	Lease Duration `json:"lease,omitempty"`
 }
 
 // Limits bound what a node uses; 0 is the default of the node where nothing else is said.

@@ -10,7 +10,7 @@ import (
 // Flags are the settings as flags: each that is given takes the place of what the file says.
 type Flags struct {
 	id, cluster, client, peer, admin, peers, clients, engine, groups, level string
-	tick, heartbeat, election                                               time.Duration
+	tick, heartbeat, election, lease                                        time.Duration
 	cacheBytes, imageBytesPerSecond                                         int64
 }
 
@@ -29,13 +29,14 @@ func (f *Flags) Define(flags *flag.FlagSet) {
 	flags.DurationVar(&f.tick, "tick", 0, "the resolution of all timing; 10ms when nothing is said")
 	flags.DurationVar(&f.heartbeat, "heartbeat", 0, "the time between a leader's heartbeats; 75ms when nothing is said")
 	flags.DurationVar(&f.election, "election", 0, "after how long without a leader an election begins, at the earliest; 500ms when nothing is said")
+	flags.DurationVar(&f.lease, "lease", 0, "for how long a leader may answer reads that ask for it without asking the others, the same on every node; never when nothing is said")
 	flags.Int64Var(&f.cacheBytes, "cache-bytes", 0, "memory that Pebble may use for what it has read; 32 MiB when nothing is said")
 	flags.Int64Var(&f.imageBytesPerSecond, "image-bytes-per-second", 0, "bound on the images that the node sends; 64 MiB when nothing is said")
 }
 
 // Names are the flags' names.
 var Names = []string{"id", "cluster", "client", "peer", "admin", "peers", "clients", "engine", "groups", "log-level", "tick", "heartbeat",
-	"election", "cache-bytes", "image-bytes-per-second"}
+	"election", "lease", "cache-bytes", "image-bytes-per-second"}
 
 // Apply changes a configuration to what the flags say.
 func (f *Flags) Apply(c *Config) error {
@@ -53,7 +54,7 @@ func (f *Flags) Apply(c *Config) error {
 	for _, d := range []struct {
 		from time.Duration
 		to   *Duration
-	}{{f.tick, &c.Timings.Tick}, {f.heartbeat, &c.Timings.Heartbeat}, {f.election, &c.Timings.Election}} {
+	}{{f.tick, &c.Timings.Tick}, {f.heartbeat, &c.Timings.Heartbeat}, {f.election, &c.Timings.Election}, {f.lease, &c.Timings.Lease}} {
 		if d.from != 0 {
 			*d.to = Duration(d.from)
 		}
