@@ -2,13 +2,18 @@
 
 PACKAGES ?= ./...
 
-.PHONY: check fmt vet staticcheck tidy build cross test race cover bench help
+.PHONY: check fmt vet staticcheck tidy build cross test race fuzz cover bench help
 
 check:
 	.ci/check
 
 fmt vet staticcheck tidy build cross test race:
 	.ci/check $@
+
+# fuzz runs every fuzz target for a while; .ci/fuzz takes a directory and a target besides.
+FUZZTIME ?= 1m
+fuzz:
+	.ci/fuzz $(FUZZTIME)
 
 # cover prints the statement coverage of each package.
 cover:
@@ -19,6 +24,7 @@ bench:
 	go test -run '^$$' -bench . -benchmem $(PACKAGES)
 
 help:
-	@echo 'make check    all that CI runs: fmt vet staticcheck tidy build cross test race, each a target of its own'
+	@echo 'make check    all that CI runs: fmt vet staticcheck tidy build cross test race, each a target of its own, and short fuzzing'
+	@echo 'make fuzz     every fuzz target for a minute; FUZZTIME=10m for longer'
 	@echo 'make cover    statement coverage of each package'
 	@echo 'make bench    benchmarks with allocations; PACKAGES=./ledger for one package'

@@ -393,7 +393,7 @@ func TestCreateIsForNewDirectories(t *testing.T) {
 	require.False(t, ok)
 	_, err = Open(other)
 	require.ErrorIs(t, err, fs.ErrNotExist)
-	require.Error(t, Create(other, raft.Configuration{}))
+	require.Error(t, Create(other, raft.Configuration{Members: []raft.Member{{ID: "n1"}}}), "nobody votes")
 	require.Error(t, Create(Options{}, testBoot))
 }
 

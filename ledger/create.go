@@ -12,7 +12,7 @@ import (
 
 const firstEpoch = 1
 
-// Create makes a new, empty ledger in o.Dir, with boot as the group's first configuration. The group file comes last: until it is there, which
+// Create makes a new, empty ledger in o.Dir, with boot as the group's first configuration; one without members is for a replica that learns from the leader who they are. The group file comes last: until it is there, which
 // Exists tells, Create may be interrupted and called again. It fails with ErrExists when there is one, and with a *CorruptionError when only the
 // group file of a ledger in use is missing: a new one would have forgotten its vote. It blocks on the device.
 func Create(o Options, boot raft.Configuration) error {
@@ -22,7 +22,7 @@ func Create(o Options, boot raft.Configuration) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	if err := boot.Validate(); err != nil {
+	if err := boot.Validate(); err != nil && len(boot.Members) > 0 {
 		return fmt.Errorf("ledger: the first configuration: %w", err)
 	}
 	o = o.withFS()

@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,18 +12,53 @@ import (
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
+// FuzzDecodeRecord decodes bytes as they are, and with a header and body whose checksums are right.
 func FuzzDecodeRecord(f *testing.F) {
 	r := sampleRecord()
 	f.Add(AppendRecord(nil, &r))
+	for _, kind := range []raft.Kind{raft.KindEmpty, raft.KindTrim, raft.KindConfig} {
+		r := Record{ID: raft.EntryID{Index: 8, Term: 3}, Kind: kind, Position: 160, PrevChecksum: 5}
+		switch kind {
+		case raft.KindTrim:
+			r.Body = raft.AppendTrim(nil, 4)
+		case raft.KindConfig:
+			r.Body = raft.AppendConfiguration(nil, testBoot)
+		}
+		r.BodyCRC = BodyChecksum(r.Body)
+		f.Add(AppendRecord(nil, &r))
+	}
 	f.Add([]byte("LK"))
 	f.Add(make([]byte, 200))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, n, err := DecodeRecord(b)
-		if err != nil {
+		requireCanonicalRecord(t, b)
+		if len(b) < headerSize {
 			return
 		}
-		require.Equal(t, b[:n], AppendRecord(nil, &r), "what was accepted is encoded as it was")
+		sealed := bytes.Clone(b)
+		if n := uint64(binary.LittleEndian.Uint32(b[40:])); n <= uint64(len(b)-headerSize) {
+			binary.LittleEndian.PutUint32(sealed[44:], BodyChecksum(sealed[headerSize:headerSize+n]))
+		}
+		requireCanonicalRecord(t, seal(sealed))
 	})
+}
+
+func requireCanonicalRecord(t *testing.T, b []byte) {
+	r, n, err := DecodeRecord(b)
+	if err != nil {
+		return
+	}
+	require.Equal(t, b[:n], AppendRecord(nil, &r), "what was accepted is encoded as it was")
+}
+
+// sealedCopy gives a copy whose last four bytes, up to length, are the right checksum of those before, so that what comes behind the checksum is
+// reached. It gives nil where there is no room.
+func sealedCopy(b []byte, length int) []byte {
+	if length < 4 || len(b) < length {
+		return nil
+	}
+	b = bytes.Clone(b)
+	binary.LittleEndian.PutUint32(b[length-4:], crc32.Checksum(b[:length-4], castagnoli))
+	return b
 }
 
 func FuzzScanSegment(f *testing.F) {
@@ -71,12 +108,17 @@ func sampleLog() ([]byte, Tip) {
 func FuzzGroupSlot(f *testing.F) {
 	g := sampleGroup()
 	f.Add(g.encode())
+	f.Add(g.encode()[:groupCRCAt+4])
+	g.hard, g.generation = raft.HardState{}, 1
+	f.Add(g.encode()[:groupCRCAt+4])
 	f.Add([]byte(groupMagic))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if g, err := decodeGroupSlot(b); err == nil {
-			again, err := decodeGroupSlot(g.encode())
-			require.NoError(t, err)
-			require.Equal(t, g, again)
+		for _, b := range [][]byte{b, sealedCopy(b, groupCRCAt+4)} {
+			if g, err := decodeGroupSlot(b); err == nil {
+				again, err := decodeGroupSlot(g.encode())
+				require.NoError(t, err)
+				require.Equal(t, g, again)
+			}
 		}
 	})
 }
@@ -85,8 +127,10 @@ func FuzzBase(f *testing.F) {
 	f.Add(encodeBase(sampleBase()))
 	f.Add([]byte(baseMagic))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if base, err := decodeBase(b); err == nil {
-			require.Equal(t, b, encodeBase(base))
+		for _, b := range [][]byte{b, sealedCopy(b, len(b))} {
+			if base, err := decodeBase(b); err == nil {
+				require.Equal(t, b, encodeBase(base))
+			}
 		}
 	})
 }
@@ -95,21 +139,45 @@ func FuzzSidecar(f *testing.F) {
 	f.Add(sampleSegment().encodeSidecar())
 	f.Add([]byte(sidecarMagic))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if s, err := decodeSidecar(b); err == nil {
-			require.Equal(t, b, s.encodeSidecar())
+		for _, b := range [][]byte{b, sealedCopy(b, len(b))} {
+			if s, err := decodeSidecar(b); err == nil {
+				require.Equal(t, b, s.encodeSidecar())
+			}
 		}
 	})
 }
 
 func FuzzLocalPage(f *testing.F) {
 	h := segmentHeader{group: 7, incarnation: 1, size: minSegmentSize}
-	f.Add(h.newLocalPage())
+	f.Add(h.newLocalPage()[:segmentCRCAt+4])
+	page := h.newLocalPage()[:firstMarkSlot+markSlots*sectorSize]
+	f.Add(bytes.Clone(page))
+	var sector [sectorSize]byte
+	mark{truncations: 1, id: raft.EntryID{Index: 9, Term: 2}, end: 900, checksum: 4}.put(&sector)
+	copy(page[firstMarkSlot:], sector[:])
+	f.Add(page)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if h, err := decodeSegmentHeader(b); err == nil {
-			again, err := decodeSegmentHeader(h.encode())
-			require.NoError(t, err)
-			require.Equal(t, h, again)
+		for _, b := range [][]byte{b, sealedCopy(b, segmentCRCAt+4)} {
+			if h, err := decodeSegmentHeader(b); err == nil {
+				again, err := decodeSegmentHeader(h.encode())
+				require.NoError(t, err)
+				require.Equal(t, h, again)
+			}
 		}
-		bestMark(b)
+		if len(b) < firstMarkSlot+sectorSize {
+			return
+		}
+		slot := sealedCopy(b[firstMarkSlot:firstMarkSlot+sectorSize], markCRCAt+4)
+		if m, ok := decodeMark(slot); ok {
+			var sector [sectorSize]byte
+			m.put(&sector)
+			require.Equal(t, slot[:markCRCAt+4], sector[:markCRCAt+4])
+			page := bytes.Clone(b)
+			copy(page[firstMarkSlot:], slot)
+			best, next, ok := bestMark(page)
+			require.True(t, ok)
+			require.False(t, best.below(m), "the mark in force is the highest")
+			require.True(t, next == 1 || best != m, "the mark in force is not the one to be overwritten")
+		}
 	})
 }

@@ -13,11 +13,11 @@ import (
 // TestOldSegmentsKeepFewWaypoints: what the index takes in memory does not grow with the log as the sidecars do, and everything is found all the
 // same, before and after a restart.
 func TestOldSegmentsKeepFewWaypoints(t *testing.T) {
-	const size, seed = 2 << 20, 3
+	const size, seed = 1 << 20, 3
 	r := newRig(t, func(o *Options) { o.SegmentSize = size })
 	for range fullSegments + 4 {
-		r.append(1, 2*size/20_000, 20_000)
-		r.append(1, 2*size/20_000, 100)
+		r.append(1, size/20_000, 20_000)
+		r.append(1, size/20_000, 100)
 		r.evict()
 		r.provision()
 	}
@@ -67,7 +67,7 @@ func (r *rig) find(seed uint64) {
 	r.t.Helper()
 	r.t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, seed))
-	for range 300 {
+	for range 60 {
 		i := raft.Index(rng.Uint64N(uint64(r.l.Last().Index)) + 1)
 		rec, err := r.l.Record(i)
 		require.NoError(r.t, err)

@@ -19,6 +19,8 @@ var (
 	ErrTooLarge = errors.New("node: the body is larger than an entry of this group may be")
 	// ErrDiskFull: the device is full; nothing was done. Reads go on, and writes do again when space returns.
 	ErrDiskFull = errors.New("node: the disk is full; nothing was written, free some space and try again")
+	// ErrAlone: the node has no peers and no address, and opens no port; give it an address.
+	ErrAlone = errors.New("node: alone, without a port for peers; give it a Listen address")
 	// ErrNotAdmitted: this directory is new and not every initial member has recognised it yet; try again later.
 	ErrNotAdmitted = errors.New("node: waiting for every initial member to recognise this new directory")
 )

@@ -35,6 +35,8 @@ type Identity struct {
 	Directory UUID
 	// Admitted: every other initial member has pinned this directory; without that it takes part in nothing.
 	Admitted bool
+	// Joined: the directory was made to be added to a running cluster; it is not one of those with which the cluster began, whatever its name.
+	Joined bool
 	// Pins is sorted by node.
 	Pins []Pin
 	// Groups are those of which the directory holds a replica, by id. Each was complete on the disk before it was listed, so one that is listed and
@@ -86,13 +88,13 @@ func ReadIdentity(fsys fs.FS, dir string) (*Identity, error) {
 }
 
 // loadIdentity reads the node file, or makes one for a directory that holds nothing yet.
-func loadIdentity(fsys fs.FS, dir string, cluster [16]byte, self raft.NodeID, fresh func() UUID) (*Identity, error) {
+func loadIdentity(fsys fs.FS, dir string, cluster [16]byte, self raft.NodeID, join bool, fresh func() UUID) (*Identity, error) {
 	id, err := ReadIdentity(fsys, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := fsys.List(path.Join(dir, "groups")); err == nil {
 			return nil, fmt.Errorf("node: %s holds groups but no NODE file: it is damaged, or not a node's directory; nothing was changed", dir)
 		}
-		id := &Identity{Cluster: cluster, Node: self, Directory: fresh()}
+		id := &Identity{Cluster: cluster, Node: self, Directory: fresh(), Joined: join}
 		return id, id.save(fsys, dir)
 	}
 	switch {
@@ -102,6 +104,8 @@ func loadIdentity(fsys fs.FS, dir string, cluster [16]byte, self raft.NodeID, fr
 		return nil, fmt.Errorf("node: %s is the directory of node %s, not of %s; nothing was changed", dir, id.Node, self)
 	case id.Cluster != cluster:
 		return nil, fmt.Errorf("node: %s belongs to another cluster (id %x, expected %x); nothing was changed", dir, id.Cluster, cluster)
+	case join && !id.Joined && !id.Admitted:
+		return nil, fmt.Errorf("node: %s was made for an initial member of a new cluster; a node that joins one needs an empty directory; nothing was changed", dir)
 	}
 	// A process may have been killed between the file's renaming and its sync: a pin that is seen must not be forgotten.
 	if err := fsys.SyncDir(dir); err != nil {
@@ -199,7 +203,11 @@ func (n *Node) openLedger(lo ledger.Options, g HeldGroup) (*ledger.Ledger, error
 			"the group file is missing, and the node file says that this directory holds %v; a new one would have forgotten its votes and what it acknowledged: "+
 				"put back the very directory %s if it was moved", g, lo.Dir)}
 	case !exists:
-		if err := ledger.Create(lo, n.opts.members()); err != nil {
+		var boot raft.Configuration // who joins learns from the leader who the members are
+		if !n.joined {
+			boot = n.opts.members()
+		}
+		if err := ledger.Create(lo, boot); err != nil {
 			return nil, err
 		}
 	}

@@ -70,7 +70,7 @@ func (n *Node) send(r *replica, messages []raft.Message) {
 			n.images.offer(r, m.To)
 			continue
 		}
-		if p := n.peers[m.To]; p != nil {
+		if p := n.peers.find(m.To); p != nil {
 			l := p.control
 			if classOf(m) == transport.Bulk {
 				l = p.bulk

@@ -18,7 +18,7 @@ func newLoop(name string, turn func() bool) *Loop {
 	return &Loop{name: name, wake: make(chan struct{}, 1), turn: turn}
 }
 
-// Name says which loop it is: owner-0, syncer, control-n2, bulk-n2, applier, provisioner, images, scrubber.
+// Name says which loop it is: owner-0, syncer, control-n2, bulk-n2, applier, provisioner, images, scrubber, peers.
 func (l *Loop) Name() string { return l.name }
 
 // Ready reports whether the loop was woken since its last turn.
@@ -46,12 +46,14 @@ func (l *Loop) notify() {
 	}
 }
 
-// run turns the loop until stop is closed, and then once more, so that nothing that was queued before is left behind.
-func (l *Loop) run(stop <-chan struct{}) {
+// run turns the loop until stop or quit is closed, and then once more, so that nothing that was queued before is left behind.
+func (l *Loop) run(stop, quit <-chan struct{}) {
 	for {
 		for l.turn() {
 			select {
 			case <-stop:
+				return
+			case <-quit:
 				return
 			default:
 			}
@@ -59,6 +61,9 @@ func (l *Loop) run(stop <-chan struct{}) {
 		select {
 		case <-l.wake:
 		case <-stop:
+			l.turn()
+			return
+		case <-quit:
 			l.turn()
 			return
 		}

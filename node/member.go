@@ -23,25 +23,52 @@ func (g *Group) Members() raft.ConfigurationEntry { return *g.r.configuration.Lo
 // *raft.ChangeError, *raft.ConfigurationChangedError, raft.ErrNoVoterLeft: nothing was done, and the wish has to be another. ErrUncertain: unknown;
 // the same wish may be repeated, here or at another leader.
 func (g *Group) ChangeMembers(ctx context.Context, changes []MemberChange, seen *raft.EntryID) (raft.ConfigurationEntry, error) {
-	if err := g.usable(); err != nil {
+	p, err := g.SubmitChange(changes, seen)
+	if err != nil {
 		return raft.ConfigurationEntry{}, err
 	}
-	done := make(chan changeOutcome, 1)
-	answer := g.r.question(func(r *replica) error { return r.changeMembers(changes, seen, done) })
-	for {
-		select {
-		case err := <-answer:
-			if err != nil {
-				return raft.ConfigurationEntry{}, err
-			}
-			answer = nil
-		case out := <-done:
-			return out.entry, out.err
-		case <-ctx.Done():
-			return raft.ConfigurationEntry{}, uncertain(ctx.Err())
-		case <-g.r.node.stop:
-			return raft.ConfigurationEntry{}, uncertain(ErrClosed)
+	return p.Wait(ctx)
+}
+
+// PendingChange is a membership change that is under way. One goroutine waits for it.
+type PendingChange struct {
+	done chan changeOutcome
+	stop <-chan struct{}
+}
+
+// SubmitChange is ChangeMembers without the wait. changes must not be changed any more.
+func (g *Group) SubmitChange(changes []MemberChange, seen *raft.EntryID) (*PendingChange, error) {
+	if err := g.usable(); err != nil {
+		return nil, err
+	}
+	p := &PendingChange{done: make(chan changeOutcome, 1), stop: g.r.node.stop}
+	g.r.tell(func(r *replica) {
+		if err := r.changeMembers(changes, seen, p.done); err != nil {
+			p.done <- changeOutcome{err: err}
 		}
+	})
+	return p, nil
+}
+
+// Wait blocks until the outcome is known or ctx is done; then the error is ErrUncertain.
+func (p *PendingChange) Wait(ctx context.Context) (raft.ConfigurationEntry, error) {
+	select {
+	case out := <-p.done:
+		return out.entry, out.err
+	case <-ctx.Done():
+		return raft.ConfigurationEntry{}, uncertain(ctx.Err())
+	case <-p.stop:
+		return raft.ConfigurationEntry{}, uncertain(ErrClosed)
+	}
+}
+
+// Poll gives the outcome, once, if it is known. It never blocks.
+func (p *PendingChange) Poll() (entry raft.ConfigurationEntry, known bool, err error) {
+	select {
+	case out := <-p.done:
+		return out.entry, true, out.err
+	default:
+		return raft.ConfigurationEntry{}, false, nil
 	}
 }
 
@@ -59,6 +86,13 @@ type changeWait struct {
 
 // changeMembers appends what was asked for, and notes who waits. Owner.
 func (r *replica) changeMembers(changes []MemberChange, seen *raft.EntryID, done chan<- changeOutcome) error {
+	if failure := r.failure.Load(); failure != nil {
+		return failure
+	}
+	changes, err := r.withDirectories(changes)
+	if err != nil {
+		return err
+	}
 	at, err := r.core.ChangeMembers(changes, seen)
 	if errors.Is(err, raft.ErrUnchanged) {
 		done <- changeOutcome{entry: r.core.Configuration()}

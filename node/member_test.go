@@ -10,35 +10,38 @@ import (
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
-// change asks for a membership change as ChangeMembers does, without blocking.
-func (h *handNode) change(changes ...MemberChange) (done chan changeOutcome, answer <-chan error) {
-	done = make(chan changeOutcome, 1)
-	answer = h.r.question(func(r *replica) error { return r.changeMembers(changes, nil, done) })
+// change asks for a membership change, and lets the owner take it in.
+func (h *handNode) change(changes ...MemberChange) *PendingChange {
+	p, err := (&Group{h.r}).SubmitChange(changes, nil)
+	require.NoError(h.t, err)
 	h.owners[0].loop.Turn()
-	return done, answer
+	return p
 }
+
+// open says that nothing is known of a change.
+func (p *PendingChange) open() bool { return len(p.done) == 0 }
 
 // A change is over when a configuration that isn't joint is committed.
 func TestAMembershipChangeIsAwaited(t *testing.T) {
 	h := newHandNode(t, 3, handLog())
 	h.lead()
-	done, answer := h.change(MemberChange{Kind: raft.DemoteMember, ID: "n3"}, MemberChange{Kind: raft.RemoveMember, ID: "n2"})
-	require.NoError(t, <-answer)
+	p := h.change(MemberChange{Kind: raft.DemoteMember, ID: "n3"}, MemberChange{Kind: raft.RemoveMember, ID: "n2"})
 	h.settle()
 	require.True(t, (&Group{h.r}).Members().Configuration.Joint)
-	require.Empty(t, done)
+	require.True(t, p.open())
 	h.say(raft.Message{Type: raft.MsgAppendResp, From: "n2", Term: 1, Last: h.r.ledger.Last()})
 	h.settle()
-	out := <-done
-	require.NoError(t, out.err)
-	require.Equal(t, []raft.NodeID{"n1"}, out.entry.Configuration.Voters())
-	require.Equal(t, out.entry, (&Group{h.r}).Members())
+	entry, known, err := p.Poll()
+	require.True(t, known && err == nil, "%v", err)
+	require.Equal(t, []raft.NodeID{"n1"}, entry.Configuration.Voters())
+	require.Equal(t, entry, (&Group{h.r}).Members())
 
-	again, answer := h.change(MemberChange{Kind: raft.RemoveMember, ID: "n2"})
-	require.NoError(t, <-answer)
-	require.Equal(t, changeOutcome{entry: out.entry}, <-again, "what is so already is no change")
-	_, answer = h.change(MemberChange{Kind: raft.RemoveMember, ID: "n1"})
-	require.ErrorIs(t, <-answer, raft.ErrNoVoterLeft)
+	p = h.change(MemberChange{Kind: raft.RemoveMember, ID: "n2"})
+	again, known, err := p.Poll()
+	require.True(t, known && err == nil)
+	require.Equal(t, entry, again, "what is so already is no change")
+	_, _, err = h.change(MemberChange{Kind: raft.RemoveMember, ID: "n1"}).Poll()
+	require.ErrorIs(t, err, raft.ErrNoVoterLeft)
 }
 
 // A change that another leader has replaced is known to be lost as soon as something else is committed in its place; until then
@@ -46,33 +49,34 @@ func TestAMembershipChangeIsAwaited(t *testing.T) {
 func TestALostMembershipChangeIsAnswered(t *testing.T) {
 	h := newHandNode(t, 3, handLog())
 	h.lead()
-	done, answer := h.change(MemberChange{Kind: raft.DemoteMember, ID: "n3"})
-	require.NoError(t, <-answer)
+	p := h.change(MemberChange{Kind: raft.DemoteMember, ID: "n3"})
 	m, records := h.appended(2, 1, 1, raft.KindEmpty)
 	h.say(m, records...)
 	h.settle()
-	require.Empty(t, done)
+	require.True(t, p.open())
 	require.Len(t, (&Group{h.r}).Members().Configuration.Voters(), 3, "it is undone")
 	h.say(raft.Message{Type: raft.MsgHeartbeat, From: "n3", Term: 2, Commit: 2})
 	h.settle()
-	require.Equal(t, changeOutcome{err: &NotLeaderError{Leader: "n3"}}, <-done)
+	_, known, err := p.Poll()
+	require.True(t, known)
+	require.Equal(t, &NotLeaderError{Leader: "n3"}, err)
 }
 
 // What is under way when the replica stops, or when the caller has waited long enough, may yet be.
 func TestAnOpenMembershipChangeIsUncertain(t *testing.T) {
 	h := newHandNode(t, 3, handLog())
 	h.lead()
-	done, answer := h.change(MemberChange{Kind: raft.DemoteMember, ID: "n3"})
-	require.NoError(t, <-answer)
+	p := h.change(MemberChange{Kind: raft.DemoteMember, ID: "n3"})
 	h.r.fail(errors.New("the flush has failed"))
 	h.settle()
-	require.ErrorIs(t, (<-done).err, ErrUncertain)
+	_, _, err := p.Poll()
+	require.ErrorIs(t, err, ErrUncertain)
 
 	h = newHandNode(t, 3, handLog())
 	h.lead()
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := (&Group{h.r}).ChangeMembers(ended, []MemberChange{{Kind: raft.DemoteMember, ID: "n3"}}, nil)
+	_, err = (&Group{h.r}).ChangeMembers(ended, []MemberChange{{Kind: raft.DemoteMember, ID: "n3"}}, nil)
 	require.ErrorIs(t, err, ErrUncertain)
 	require.ErrorIs(t, err, context.Canceled)
 }

@@ -37,8 +37,8 @@ type Node struct {
 	provisioner *provisioner
 	images      *images
 	scrubber    *scrubber
-	// peers are the other members, by id; fixed.
-	peers map[raft.NodeID]*peer
+	peers       *peers
+	// loops are those that every node has; the links' come and go.
 	loops []*Loop
 
 	// disk is what the ticks have seen of the syncer.
@@ -49,15 +49,21 @@ type Node struct {
 	// waited is how many ticks passed before that.
 	waited atomic.Uint64
 
+	// joined: the directory was made to be added to a running cluster; fixed.
+	joined bool
+	met    *met
+
+	// identityMu is held while the node file is written.
 	identityMu sync.Mutex
 	identity   *Identity
 	linksUp    map[raft.NodeID]bool
-	refusals   map[raft.NodeID]string
 
 	groupsMu sync.Mutex
 	groups   atomic.Pointer[groupTable] // replaced as a whole under groupsMu
 	closed   bool
 
+	// started: every loop has a goroutine. It is set before the first one runs.
+	started bool
 	stop    chan struct{}
 	stopped sync.WaitGroup
 }
@@ -67,12 +73,6 @@ type groupTable struct {
 	byID  map[raft.GroupID]*replica
 	order []*replica // by id
 	owned [][]*replica
-}
-
-// peer is another member: its links.
-type peer struct {
-	address       string
-	control, bulk *link
 }
 
 // Open opens a node: its directory, its loops, its port. Groups are opened on it by OpenGroup. A node with a new directory takes part in
@@ -111,21 +111,21 @@ func open(opts Options, lock io.Closer) (*Node, error) {
 			return u
 		}
 	}
-	id, err := loadIdentity(opts.FS, opts.Dir, ClusterID(opts.Cluster), opts.ID, fresh)
+	id, err := loadIdentity(opts.FS, opts.Dir, ClusterID(opts.Cluster), opts.ID, opts.Join, fresh)
 	if err != nil {
 		return nil, err
 	}
 	n := &Node{opts: opts, boot: rng.Uint64(), seed: rng, lock: lock, cluster: id.Cluster, directory: id.Directory, identity: id, transport: opts.Transport, stop: make(chan struct{}),
-		peers: map[raft.NodeID]*peer{}, linksUp: map[raft.NodeID]bool{}, refusals: map[raft.NodeID]string{}}
+		joined: id.Joined, met: newMet(id), linksUp: map[raft.NodeID]bool{}}
 	n.groups.Store(&groupTable{owned: make([][]*replica, opts.Owners)})
 	n.makeLoops()
 	if err := n.connect(); err != nil {
 		return nil, err
 	}
-	if id.Admitted || len(n.peers) == 0 {
+	if id.Admitted || id.Joined || len(opts.Peers) == 1 {
 		n.admit()
 	} else {
-		opts.Logger.Info("new directory: waiting to be recognised by every initial member", "members", len(n.peers))
+		opts.Logger.Info("new directory: waiting to be recognised by every initial member", "members", len(opts.Peers)-1)
 	}
 	if !opts.Manual {
 		n.start()
@@ -140,20 +140,13 @@ func (n *Node) makeLoops() {
 	}
 	n.syncer, n.applier, n.provisioner, n.images = newSyncer(n), newApplier(n), newProvisioner(n), newImages(n)
 	n.scrubber = newScrubber(n)
-	n.loops = append(n.loops, n.syncer.loop, n.applier.loop, n.provisioner.loop, n.images.loop, n.scrubber.loop)
-	for _, p := range n.opts.Peers {
-		if p.ID == n.opts.ID {
-			continue
-		}
-		x := &peer{address: p.Address, control: newLink(n, p.ID, transport.Control), bulk: newLink(n, p.ID, transport.Bulk)}
-		n.peers[p.ID] = x
-		n.loops = append(n.loops, x.control.loop, x.bulk.loop)
-	}
+	n.peers = newPeers(n)
+	n.loops = append(n.loops, n.syncer.loop, n.applier.loop, n.provisioner.loop, n.images.loop, n.scrubber.loop, n.peers.loop)
 }
 
-// connect starts the transport, when the node has peers.
+// connect starts the transport, when the node has peers or an address.
 func (n *Node) connect() error {
-	if len(n.peers) == 0 {
+	if n.transport == nil && n.opts.Listen == "" {
 		return nil
 	}
 	if n.transport == nil {
@@ -163,14 +156,11 @@ func (n *Node) connect() error {
 		}
 		n.transport = t
 	}
-	addresses := map[raft.NodeID]string{}
-	for id, p := range n.peers {
-		addresses[id] = p.address
-	}
-	n.transport.SetPeers(addresses)
+	n.peers.turn()
 	hello := transport.Hello{
 		Format:  transport.Range{Min: FormatVersion, Max: FormatVersion},
 		Cluster: n.cluster, ClusterName: n.opts.Cluster, Node: n.opts.ID, Directory: n.directory,
+		Address: n.address(), Newcomer: !n.identity.Admitted && !n.joined && len(n.opts.Peers) > 1,
 	}
 	if err := n.transport.Start(hello, receiver{n}); err != nil {
 		return errors.Join(err, n.transport.Close())
@@ -178,14 +168,21 @@ func (n *Node) connect() error {
 	return nil
 }
 
+// address is where this node says that it is reached.
+func (n *Node) address() string {
+	for _, p := range n.opts.Peers {
+		if p.ID == n.opts.ID && p.Address != "" {
+			return p.Address
+		}
+	}
+	return n.transport.Addr()
+}
+
 // start gives every loop a goroutine, and starts the ticker.
 func (n *Node) start() {
-	for _, l := range n.loops {
-		n.stopped.Add(1)
-		go func() {
-			defer n.stopped.Done()
-			l.run(n.stop)
-		}()
+	n.started = true
+	for _, l := range n.Loops() {
+		n.run(l, nil)
 	}
 	n.stopped.Add(1)
 	go func() {
@@ -200,6 +197,15 @@ func (n *Node) start() {
 				return
 			}
 		}
+	}()
+}
+
+// run gives a loop a goroutine, until the node is closed or quit is.
+func (n *Node) run(l *Loop, quit <-chan struct{}) {
+	n.stopped.Add(1)
+	go func() {
+		defer n.stopped.Done()
+		l.run(n.stop, quit)
 	}()
 }
 
@@ -227,18 +233,23 @@ func (n *Node) Tick() {
 	if t%16 == 0 {
 		n.provisioner.retry()
 	}
+	if t%restTicks == 0 && n.peers.restless.Load() {
+		n.peers.loop.notify()
+	}
 }
 
 // admit lets the node take part.
 func (n *Node) admit() {
 	n.running.Store(true)
-	for _, l := range n.loops {
+	for _, l := range n.Loops() {
 		l.notify()
 	}
 }
 
-// Loops are the node's loops, for a harness that turns them itself.
-func (n *Node) Loops() []*Loop { return n.loops }
+// Loops are the node's loops at the moment, for a harness that turns them itself: those of the links come and go with the peers.
+func (n *Node) Loops() []*Loop {
+	return append(slices.Clone(n.loops), n.peers.table.Load().loops...)
+}
 
 // ID is the node's name, and Directory the UUID of its directory.
 func (n *Node) ID() NodeID      { return n.opts.ID }
@@ -277,6 +288,7 @@ func (n *Node) addReplica(r *replica) {
 		next.owned[i] = append(next.owned[i], x)
 	}
 	n.groups.Store(next)
+	n.peers.loop.notify()
 }
 
 // Group gives an open group by name, or nil.

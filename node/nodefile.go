@@ -18,6 +18,12 @@ const (
 	maxNameBytes   = 255
 )
 
+// The flags of the node file.
+const (
+	flagAdmitted = 1 << 0
+	flagJoined   = 1 << 1
+)
+
 // The kinds of groups in the node file.
 const (
 	kindLog     = 1
@@ -44,7 +50,10 @@ func (id *Identity) encode() []byte {
 	b = append(b, id.Directory[:]...)
 	flags := uint32(0)
 	if id.Admitted {
-		flags = 1
+		flags = flagAdmitted
+	}
+	if id.Joined {
+		flags |= flagJoined
 	}
 	b = le.AppendUint32(b, flags)
 	b = le.AppendUint32(b, uint32(len(id.Pins)))
@@ -72,6 +81,7 @@ func appendNodeID(b []byte, id raft.NodeID) []byte {
 	return append(b, field[:]...)
 }
 
+// decodeIdentity reads what encode wrote, and nothing else: every identity has one encoding.
 func decodeIdentity(b []byte) (*Identity, error) {
 	const least = len(identityMagic) + 4
 	if len(b) < least {
@@ -128,6 +138,9 @@ func (f *nodeFileReader) nodeID() raft.NodeID {
 	if f.err != nil {
 		return ""
 	}
+	if padding := b[1+n:]; len(bytes.Trim(padding, "\x00")) > 0 {
+		f.err = fmt.Errorf("node id %q is followed by %q, expected zeros", b[1:1+n], padding)
+	}
 	return raft.NodeID(b[1 : 1+n])
 }
 
@@ -143,9 +156,17 @@ func (f *nodeFileReader) group() (g HeldGroup) {
 
 func (f *nodeFileReader) identity() *Identity {
 	id := &Identity{Cluster: [16]byte(f.take(16)), Node: f.nodeID(), Directory: UUID(f.take(16))}
-	id.Admitted = f.u32()&1 != 0
+	flags := f.u32()
+	if f.err == nil && flags&^(flagAdmitted|flagJoined) != 0 {
+		f.err = fmt.Errorf("flags %#x: %w", flags, errUnknownFormat)
+	}
+	id.Admitted, id.Joined = flags&flagAdmitted != 0, flags&flagJoined != 0
 	for n := f.u32(); n > 0 && f.err == nil; n-- {
-		id.Pins = append(id.Pins, Pin{f.nodeID(), UUID(f.take(16))})
+		p := Pin{f.nodeID(), UUID(f.take(16))}
+		if k := len(id.Pins); f.err == nil && k > 0 && id.Pins[k-1].Node >= p.Node {
+			f.err = fmt.Errorf("pin of %s comes behind that of %s", p.Node, id.Pins[k-1].Node)
+		}
+		id.Pins = append(id.Pins, p)
 	}
 	for n := f.u32(); n > 0 && f.err == nil; n-- {
 		g := f.group()

@@ -203,6 +203,7 @@ func (r *replica) openCore() error {
 	r.core = core
 	entry := core.Configuration()
 	r.configuration.Store(&entry)
+	r.distrust()
 	r.commit.raise(uint64(at.Commit))
 	r.synced.Store(uint64(at.Last.Index))
 	return nil

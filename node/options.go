@@ -43,6 +43,9 @@ type Options struct {
 	Cluster string
 	// Peers are the initial members, this node among them. Empty: the node is alone and opens no port.
 	Peers []Peer
+	// Join: this directory, if it is new, is for a node that will be added to a running cluster (Invite, ChangeMembers). It takes part in nothing
+	// until it is. Peers need not name any other node then. On a directory that is there already it has no effect.
+	Join bool
 	// Listen is the address for peers, host:port. Default: this node's address in Peers.
 	Listen string
 	// Transport connects the node to its peers. Default: TCP on Listen, or nothing when the node is alone.

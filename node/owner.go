@@ -135,6 +135,9 @@ func (r *replica) takeMessages() {
 		if r.failed() {
 			return
 		}
+		if !r.believable(&in.message) {
+			continue
+		}
 		if in.message.Type != raft.MsgAppend || len(in.records) == 0 {
 			r.step(in.message, nil)
 			continue
@@ -266,7 +269,7 @@ func (r *replica) takeOutput(records []ledger.Record, batch []*Pending) bool {
 		r.fail(err)
 		return false
 	}
-	r.sendSynced = append(r.sendSynced, out.SendSynced...)
+	r.sendSynced = append(r.sendSynced, r.withheld(out.SendSynced)...)
 	r.publishLease() // what is sent may ask another to lead
 	r.node.send(r, out.Send)
 	r.publish(&out)
@@ -349,6 +352,12 @@ func (r *replica) publish(out *raft.Output) {
 	if out.ConfigurationChanged {
 		entry := out.Configuration
 		r.configuration.Store(&entry)
+		r.distrust()
+	}
+	at := uint64(out.Configuration.ID.Index)
+	settled := r.commit.load() < at && uint64(out.Commit) >= at
+	if r.removed.Swap(out.Removed) != out.Removed || settled || out.ConfigurationChanged {
+		r.node.peers.loop.notify()
 	}
 	if r.commit.raise(uint64(out.Commit)) {
 		r.takeTrims(out.Commit)

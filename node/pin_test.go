@@ -14,18 +14,18 @@ func TestUnsyncedNodeFileIsSettled(t *testing.T) {
 	d := disk.New(1)
 	require.NoError(t, d.MkdirAll("data"))
 	fresh := func() UUID { return UUID{1} }
-	id, err := loadIdentity(d, "data", ClusterID("c"), "n1", fresh)
+	id, err := loadIdentity(d, "data", ClusterID("c"), "n1", false, fresh)
 	require.NoError(t, err)
 	d.Inject(disk.Fault{Ops: []disk.OpKind{disk.OpSyncDir}, Count: 1})
 	require.ErrorIs(t, id.withPin("n2", UUID{2}).save(d, "data"), disk.ErrIO)
 
 	d = d.KillProcess()
-	id, err = loadIdentity(d, "data", ClusterID("c"), "n1", fresh)
+	id, err = loadIdentity(d, "data", ClusterID("c"), "n1", false, fresh)
 	require.NoError(t, err)
 	seen, pinned := id.pinned("n2")
 	require.True(t, pinned)
 
-	id, err = loadIdentity(d.Crash(disk.Cut{Keep: disk.Nothing}), "data", ClusterID("c"), "n1", fresh)
+	id, err = loadIdentity(d.Crash(disk.Cut{Keep: disk.Nothing}), "data", ClusterID("c"), "n1", false, fresh)
 	require.NoError(t, err)
 	again, pinned := id.pinned("n2")
 	require.True(t, pinned, "the pin that the process acted upon is gone")

@@ -11,63 +11,6 @@ import (
 // receiver is what the transport calls: it admits peers, checks what they send and hands it to the owners.
 type receiver struct{ node *Node }
 
-// Admit pins the peer's directory: the first UUID that is seen under a name is the only one that is accepted under it.
-func (v receiver) Admit(h transport.Hello, dialed bool) error {
-	n := v.node
-	if n.peers[h.Node] == nil {
-		return fmt.Errorf("node %s is not a member of this cluster as %s knows it", h.Node, n.opts.ID)
-	}
-	n.identityMu.Lock()
-	defer n.identityMu.Unlock()
-	known, pinned := n.identity.pinned(h.Node)
-	switch {
-	case pinned && known == UUID(h.Directory):
-		return nil
-	case pinned:
-		return fmt.Errorf("node %s is known to %s by the directory %s and now comes with %s: its directory was wiped or replaced, or another node uses its name; "+
-			"it may not take part under the old name", h.Node, n.opts.ID, known, UUID(h.Directory))
-	}
-	next := n.identity.withPin(h.Node, UUID(h.Directory))
-	if err := next.save(n.opts.FS, n.opts.Dir); err != nil {
-		return fmt.Errorf("node %s could not record the directory of %s: %w", n.opts.ID, h.Node, err)
-	}
-	n.identity = next
-	return nil
-}
-
-// Connected counts the peers that have admitted this node, until all initial members have.
-func (v receiver) Connected(peer raft.NodeID, c transport.Class) {
-	n := v.node
-	n.opts.Logger.Debug("connected", "peer", peer, "class", c)
-	if h := n.opts.Hooks.Connected; h != nil {
-		h(peer)
-	}
-	n.identityMu.Lock()
-	defer n.identityMu.Unlock()
-	n.linksUp[peer] = true
-	n.becomeAdmitted()
-}
-
-// becomeAdmitted lets the node take part when every other initial member has recognised it and that could be recorded. identityMu is held.
-func (n *Node) becomeAdmitted() {
-	if n.identity.Admitted {
-		return
-	}
-	for id := range n.peers {
-		if !n.linksUp[id] {
-			return
-		}
-	}
-	next := *n.identity
-	next.Admitted = true
-	if err := next.save(n.opts.FS, n.opts.Dir); err != nil {
-		n.opts.Logger.Error("could not record that this node is admitted; it stays out and tries again", "err", err)
-		return
-	}
-	n.identity = &next
-	n.admit()
-}
-
 // Disconnected tells the cores that what was on the way is lost.
 func (v receiver) Disconnected(peer raft.NodeID, c transport.Class, err error) {
 	v.node.opts.Logger.Debug("disconnected", "peer", peer, "class", c, "err", err)
@@ -81,20 +24,6 @@ func (v receiver) Disconnected(peer raft.NodeID, c transport.Class, err error) {
 	v.node.unreachable(peer)
 }
 
-// Refused says why a handshake failed, once for each new reason.
-func (v receiver) Refused(peer raft.NodeID, reason string) {
-	n := v.node
-	n.identityMu.Lock()
-	repeated := n.refusals[peer] == reason
-	if len(n.refusals) < 1024 {
-		n.refusals[peer] = reason
-	}
-	n.identityMu.Unlock()
-	if !repeated {
-		n.opts.Logger.Warn("connection refused", "peer", peer, "reason", reason)
-	}
-}
-
 // Receive checks a frame and hands its messages to the owners of their groups. A peer that sends what can't be understood loses its
 // connection; nothing of the frame from there on is used.
 func (v receiver) Receive(from raft.NodeID, c transport.Class, kind uint8, head, body []byte) {
@@ -102,6 +31,7 @@ func (v receiver) Receive(from raft.NodeID, c transport.Class, kind uint8, head,
 	if !n.running.Load() {
 		return
 	}
+	n.peers.heard(from)
 	switch kind {
 	case transport.KindMessages:
 		if err := v.messages(from, head, body); err != nil {

@@ -49,6 +49,8 @@ type replica struct {
 	configuration atomic.Pointer[raft.ConfigurationEntry]
 	lease         atomic.Int64
 	lastRound     atomic.Pointer[confirmedRound]
+	// removed: the leader has said that a committed configuration leaves this node out. Owner to anyone.
+	removed atomic.Bool
 	// diskFull: the last attempt to write or to prepare space met a full device. The ledger logs that.
 	diskFull atomic.Bool
 
@@ -65,12 +67,15 @@ type replica struct {
 	readBatches []readBatch
 	reading     int          // reads in readBatches
 	changes     []changeWait // membership changes whose fate is open
-	trims       []committedTrim
-	trim        trimState
-	leading     bool
-	quiet       int          // ticks since the last append
-	entries     []raft.Entry // scratch
-	batch       []waiter     // scratch
+	// named: a configuration has named this node's directory. distrusted are the members that are known here by another than it names.
+	named      bool
+	distrusted map[raft.NodeID]bool
+	trims      []committedTrim
+	trim       trimState
+	leading    bool
+	quiet      int          // ticks since the last append
+	entries    []raft.Entry // scratch
+	batch      []waiter     // scratch
 
 	apply    applyState
 	images   imageState

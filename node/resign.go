@@ -19,7 +19,7 @@ func (r *replica) resign(reason string) error {
 // retire has every group that this node leads resign, and waits until the successors' words have left, for a while: who is not told
 // notices by itself.
 func (n *Node) retire() {
-	if len(n.peers) == 0 || n.opts.Manual { // nobody is there to tell, or to do it
+	if n.transport == nil || n.opts.Manual { // nobody is there to tell, or to do it
 		return
 	}
 	patience := time.After(n.opts.ElectionTimeout)
@@ -43,7 +43,7 @@ func (n *Node) retire() {
 			return
 		}
 	}
-	for _, p := range n.peers {
+	for _, p := range n.peers.table.Load().order {
 		select {
 		case <-p.control.sent():
 		case <-patience:

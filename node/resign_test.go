@@ -75,7 +75,7 @@ func TestALeaderWhoseDiskHangsHandsOver(t *testing.T) {
 		}
 		h.say(raft.Message{Type: raft.MsgAppendResp, From: "n2", Term: 1, Last: h.r.ledger.Last()})
 		h.tick() // the syncer has no turn
-		h.peers["n2"].control.loop.Turn()
+		h.peers.find("n2").control.loop.Turn()
 	}
 	_, known, _ := p.Poll()
 	require.False(t, known, "its fate is open")

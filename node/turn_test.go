@@ -78,7 +78,7 @@ func (h *handNode) tick() {
 func (h *handNode) settle() {
 	for busy := true; busy; {
 		busy = false
-		for _, l := range h.loops {
+		for _, l := range h.Loops() {
 			if l.Ready() {
 				l.Turn()
 				busy = true
@@ -110,7 +110,7 @@ func (h *handNode) campaign() {
 
 // lead makes the node leader, with the entry of its term committed.
 func (h *handNode) lead() {
-	if len(h.peers) == 0 {
+	if h.opts.Peers[len(h.opts.Peers)-1].ID == h.opts.ID {
 		for !h.r.roles.load().Ready {
 			h.tick()
 			h.settle()

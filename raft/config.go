@@ -51,6 +51,7 @@ type Config struct {
 	StallTimeout time.Duration
 	// CommitTimeout: a leader that has committed nothing for so long, with something uncommitted, steps down, and leaves the next
 	// election to others. At least ElectionTimeout; default 1 s, or twice the ElectionTimeout if that is more.
+	// Where a quorum needs longer to take and flush MaxAppendBytes, over a slow line say, set it above that.
 	CommitTimeout time.Duration
 	// PreferenceDelay: a leader hands over to a voter of higher priority that has been in contact and caught up for so long, and
 	// not before it has been leader for so long itself. It doubles each time that does not last. Default 5 s.

@@ -109,6 +109,20 @@ func FuzzDecodeConfiguration(f *testing.F) {
 	})
 }
 
+func FuzzDecodeTrim(f *testing.F) {
+	f.Add(raft.AppendTrim(nil, 1))
+	f.Add(raft.AppendTrim(nil, 1<<40))
+	f.Add([]byte{1, 2, 3})
+	f.Fuzz(func(t *testing.T, src []byte) {
+		keep, err := raft.DecodeTrim(src)
+		if err != nil {
+			require.ErrorIs(t, err, raft.ErrMalformed)
+			return
+		}
+		require.Equal(t, src, raft.AppendTrim(nil, keep), "a trim has one encoding")
+	})
+}
+
 func TestConfigurationValidateReportsEveryFault(t *testing.T) {
 	c := raft.Configuration{Joint: true, Members: []raft.Member{{ID: "b"}, {ID: "a", Address: strings.Repeat("x", 300)}, {ID: ""}}}
 	err := c.Validate()

@@ -1,6 +1,7 @@
 package raft_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -381,6 +382,41 @@ func TestChangeMembersErrors(t *testing.T) {
 	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.DemoteMember, ID: "n1"}, {Kind: raft.RemoveMember, ID: "n2"}, {Kind: raft.RemoveMember, ID: "n3"}}, &id)
 	require.ErrorIs(t, err, raft.ErrNoVoterLeft)
 	require.EqualValues(t, 2, core.Status().Last.Index, "a refused change leaves nothing behind")
+	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.AddLearner, ID: "n4", Address: "h:1", Priority: 7}}, &id)
+	require.NoError(t, err)
+	m, _ := core.Status().Configuration.Configuration.Member("n4")
+	require.Equal(t, raft.Member{ID: "n4", Address: "h:1"}, m, "who is a member already keeps its priority")
+}
+
+// TestChangesKeepTheRest: what is changed of a member leaves everything else as it was (etcd#21694).
+func TestChangesKeepTheRest(t *testing.T) {
+	core := newLeader(t)
+	want := raft.Member{ID: "n4", Address: "a:1", Priority: 3, Promote: true, Replaces: "n3"}
+	for i, step := range []struct {
+		change raft.MemberChange
+		alter  func()
+	}{
+		{raft.MemberChange{Kind: raft.AddLearner, ID: "n4", Address: "a:1", Priority: 3, Promote: true, Replaces: "n3"}, func() {}},
+		{raft.MemberChange{Kind: raft.SetAddress, ID: "n4", Address: "b:2"}, func() { want.Address = "b:2" }},
+		{raft.MemberChange{Kind: raft.SetPriority, ID: "n4", Priority: 9}, func() { want.Priority = 9 }},
+		{raft.MemberChange{Kind: raft.RemoveMember, ID: "n3"}, func() { want.Replaces = raft.None }},
+		{raft.MemberChange{Kind: raft.DemoteMember, ID: "n4"}, func() {}},
+		{raft.MemberChange{Kind: raft.AddLearner, ID: "n4"}, func() { want.Promote = false }},
+		{raft.MemberChange{Kind: raft.AddVoter, ID: "n4"}, func() { want.Voter = true }},
+		{raft.MemberChange{Kind: raft.AddLearner, ID: "n4", Promote: true, Address: "c:3"}, func() { want.Address = "c:3" }},
+	} {
+		step.alter()
+		_, err := core.ChangeMembers([]raft.MemberChange{step.change}, nil)
+		if errors.Is(err, raft.ErrUnchanged) {
+			continue
+		}
+		require.NoError(t, err, "step %d", i)
+		m, _ := core.Status().Configuration.Configuration.Member("n4")
+		require.Equal(t, want, m, "step %d", i)
+		carryOut(core)
+		acknowledge(t, core, core.Status().Last.Index)
+		carryOut(core)
+	}
 }
 
 func TestChangeKindsHaveNames(t *testing.T) {
@@ -388,4 +424,35 @@ func TestChangeKindsHaveNames(t *testing.T) {
 		require.NotContains(t, kind.String(), "change(")
 	}
 	require.Equal(t, "change(9)", (raft.SetDirectory + 1).String())
+}
+
+// TestJointConfigurationMayBeTooLarge: those that leave are members until they have.
+func TestJointConfigurationMayBeTooLarge(t *testing.T) {
+	config := three()
+	for i := range raft.MaxMembers - 3 {
+		config.Members = append(config.Members, raft.Member{ID: raft.NodeID(fmt.Sprintf("o%04d", i))})
+	}
+	core := newCore(t, config)
+	lead(t, core, 0)
+	acknowledge(t, core, 1)
+	_, err := core.ChangeMembers([]raft.MemberChange{
+		{Kind: raft.RemoveMember, ID: "n2"}, {Kind: raft.RemoveMember, ID: "n3"}, {Kind: raft.AddVoter, ID: "p1"}, {Kind: raft.AddVoter, ID: "p2"},
+	}, nil)
+	require.ErrorContains(t, err, "1026 members")
+	_, err = core.ChangeMembers([]raft.MemberChange{{Kind: raft.RemoveMember, ID: "n2"}, {Kind: raft.AddLearner, ID: "p1"}}, nil)
+	require.NoError(t, err)
+}
+
+// TestConfigReportsEveryFault: and the defaults are none.
+func TestConfigReportsEveryFault(t *testing.T) {
+	require.NoError(t, raft.Config{ID: "n1", LeaseDuration: raft.DefaultElectionTimeout}.Validate())
+	require.NoError(t, raft.Config{ID: "n1", ElectionTimeout: 10 * time.Second}.Validate(), "CommitTimeout follows")
+	err := raft.Config{
+		ElectionTimeout: time.Second, HeartbeatInterval: 500 * time.Millisecond, StallTimeout: -1, CommitTimeout: time.Millisecond,
+		LeaseDuration: 2 * time.Second, QuietAfter: time.Millisecond,
+	}.Validate()
+	for _, fault := range []string{"node id", "negative", "HeartbeatInterval is 500ms", "CommitTimeout is 1ms", "LeaseDuration is 2s", "QuietAfter is 1ms"} {
+		require.ErrorContains(t, err, fault)
+	}
+	require.ErrorContains(t, raft.Config{ID: "n1", LeaseDuration: 80 * time.Millisecond}.Validate(), "LeaseDuration is 80ms", "it ends before the next heartbeat")
 }

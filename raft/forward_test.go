@@ -28,6 +28,7 @@ func TestForwardedReadsAreNotMixedUp(t *testing.T) {
 	require.Equal(t, 1, core.Status().Reads)
 	asked := carryOut(core).Send[0]
 	require.Equal(t, raft.MsgReadIndex, asked.Type)
+	require.EqualValues(t, 2, asked.Read.Boot, "the run is part of the name")
 	answer := raft.Message{Type: raft.MsgReadIndexResp, From: "n1", To: "n2", Term: 1, Read: asked.Read, Commit: 5}
 
 	stale := answer

@@ -192,10 +192,22 @@ func (h hostile) changes() []raft.MemberChange {
 	return changes
 }
 
+// hostileConfig turns leases and silence on and off.
+func hostileConfig(seed uint64) raft.Config {
+	cfg := raft.Config{ID: "n1", Seed: seed}
+	if seed%2 == 0 {
+		cfg.LeaseDuration = 300 * time.Millisecond
+	}
+	if seed%3 == 0 {
+		cfg.QuietAfter = 100 * time.Millisecond
+	}
+	return cfg
+}
+
 // attack drives a core with hostile messages among honest calls; it panics when an invariant breaks.
 func attack(seed uint64, steps int) {
 	h := hostile{rand.New(rand.NewPCG(seed, 0))}
-	core, err := raft.New(raft.Config{ID: "n1", Seed: seed}, raft.Restart{Base: raft.Base{Configuration: three()}})
+	core, err := raft.New(hostileConfig(seed), raft.Restart{Base: raft.Base{Configuration: three()}})
 	if err != nil {
 		panic(err)
 	}
@@ -208,6 +220,8 @@ func attack(seed uint64, steps int) {
 		case 1:
 			_ = core.Propose([]raft.Entry{{Kind: raft.KindData, Size: 64}})
 			_ = core.ReadIndex(raft.ReadID{Counter: h.Uint64()})
+			_ = core.ForwardRead(raft.ReadID{Counter: h.Uint64()})
+			core.LeaseRead(now + raft.Monotonic(h.IntN(int(second))))
 		case 2:
 			_, _ = core.ChangeMembers(h.changes(), nil)
 			_ = core.Transfer(h.node())
@@ -222,6 +236,8 @@ func attack(seed uint64, steps int) {
 				emitted = nil
 			}
 			core.Unreachable(h.node())
+			core.DiskStalled(h.IntN(2) == 0)
+			core.Wake()
 			core.ImageSent(h.node(), h.id(), h.IntN(2) == 0)
 		default:
 			_ = core.Step(h.message(core.Status().Last))

@@ -28,7 +28,12 @@ type office struct {
 // voter that has most of the log, and a replica that is stalled takes no leadership from another's hands and asks for elections an
 // ElectionTimeout later than it would. The core also sees for itself that nothing has become durable for a StallTimeout; it forgets
 // what it saw when something does.
-func (c *Core) DiskStalled(stalled bool) { c.disk.told = stalled }
+func (c *Core) DiskStalled(stalled bool) {
+	if stalled != c.disk.told {
+		c.disk.told = stalled
+		c.stir()
+	}
+}
 
 // stalled says whether the own disk does not keep up. A process that was paused is not judged by that.
 func (c *Core) stalled() bool {

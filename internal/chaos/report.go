@@ -36,6 +36,9 @@ func (w *world) report(ops []history.Op, result history.Result, compared map[str
 	for _, v := range result.Violations {
 		w.tally.violate(v.String())
 	}
+	if n := result.ByRevision; n > 0 {
+		w.tally.note("%d keys had too much under way at one time for a search by times; they were checked by the order of revisions, and that by times", n)
+	}
 	if n := len(result.Undecided); n > 0 {
 		w.tally.note("%d keys were not decided in time: %v", n, result.Undecided)
 	}

@@ -34,15 +34,17 @@ const (
 
 // world is a run under way.
 type world struct {
-	opts     options
-	dir      string
-	network  *proxy.Network
-	cluster  *process.Cluster
-	rec      *history.Recorder
-	tally    *tally
-	watch    *watch
-	faults   *faults
-	story    *os.File
+	opts    options
+	dir     string
+	network *proxy.Network
+	cluster *process.Cluster
+	rec     *history.Recorder
+	tally   *tally
+	watch   *watch
+	faults  *faults
+	story   *os.File
+	// beaten is when the run was last seen to go on.
+	beaten   time.Duration
 	workload *workload
 	progress *progress
 }
@@ -50,27 +52,27 @@ type world struct {
 // run is a whole run. It fails when it could not be carried out; what was found wrong is in the report.
 func run(ctx context.Context, o options) (report, error) {
 	w := &world{opts: o, dir: o.dir, tally: newTally()}
-	if err := w.prepare(ctx); err != nil {
-		return report{}, errors.Join(err, w.close())
+	r, err := w.live(ctx)
+	if err = errors.Join(err, w.close()); err != nil {
+		return r, fmt.Errorf("%w\nwhat there is of the run is in %s", err, w.dir)
 	}
-	err := w.storms(ctx)
-	var r report
-	if err == nil {
-		r, err = w.finish()
-	}
-	err = errors.Join(err, w.close())
-	keep := err != nil || len(r.violations) > 0 || o.keep || o.dir != ""
-	if keep {
+	if len(r.violations) > 0 || o.keep || o.dir != "" {
 		r.kept = w.dir
-	} else if rerr := os.RemoveAll(w.dir); err == nil {
-		err = rerr
+	} else if err := os.RemoveAll(w.dir); err != nil {
+		return r, err
 	}
-	if err == nil {
-		r.print(o.out)
-	} else {
-		err = fmt.Errorf("%w\nthe directory is %s", err, w.dir)
+	r.print(o.out)
+	return r, nil
+}
+
+func (w *world) live(ctx context.Context) (report, error) {
+	if err := w.prepare(ctx); err != nil {
+		return report{}, err
 	}
-	return r, err
+	if err := w.storms(ctx); err != nil {
+		return report{}, err
+	}
+	return w.finish()
 }
 
 // prepare builds and starts everything.
@@ -179,6 +181,21 @@ func (w *world) storms(ctx context.Context) error {
 	return nil
 }
 
+// standstill is a time between two turns in which the machine had no time for this program, and so little for the nodes that what they do in it
+// says nothing of them.
+const standstill = 500 * time.Millisecond
+
+// beat notes that the run goes on, and that the machine stood still if it did.
+func (w *world) beat() {
+	now := w.rec.Now()
+	if late := now - w.beaten; w.beaten > 0 && late > standstill {
+		w.faults.begun = append(w.faults.begun, now)
+		w.faults.tell("the machine stood still for %v", late.Round(time.Millisecond))
+		w.tally.fault("(the machine stood still)")
+	}
+	w.beaten = now
+}
+
 // storm lets faults come until a time.
 func (w *world) storm(ctx context.Context, until time.Duration) error {
 	next := w.rec.Now()
@@ -196,6 +213,7 @@ func (w *world) turns(ctx context.Context, until time.Duration, more func() erro
 	ticker := time.NewTicker(turnEvery)
 	defer ticker.Stop()
 	for ctx.Err() == nil && w.rec.Now() < until && !w.tally.failed() {
+		w.beat()
 		if err := errors.Join(w.faults.mendDue(false), w.watch.revive(), more()); err != nil {
 			return err
 		}
@@ -227,6 +245,7 @@ func (w *world) heal() error {
 			}
 			return nil
 		case <-ticker.C:
+			w.beat()
 			if err := w.watch.revive(); err != nil {
 				return err
 			}

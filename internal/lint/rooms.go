@@ -55,8 +55,8 @@ var Rooms = []Room{
 // ForTests is what tests and conformance kits may import on top of what their room stands on.
 var ForTests = Room{
 	Ours: []string{"internal/sim", "internal/fs", "statemachine", "statemachine/image", "statemachine/btree", "statemachine/smtest"},
-	// The kit is the same for all; goleak and the like would be listed here.
-	Theirs: []string{"github.com/stretchr/testify"},
+	// The kit is the same for all; goleak and the like would be listed here. Porcupine is what internal/sim/check is held against.
+	Theirs: []string{"github.com/stretchr/testify", "github.com/anishathalye/porcupine"},
 }
 
 // isKit tells whether a directory is a conformance kit, which is code of tests though its files do not say so.

@@ -44,10 +44,17 @@ type Hello struct {
 	// To is whom the node wants to talk to, and Class what about.
 	To    raft.NodeID
 	Class Class
+	// Address is where the node is reached by its peers, as far as it knows; at most 255 bytes, may be empty.
+	Address string
+	// Newcomer: the node is new, and takes itself for one of those with which the cluster begins.
+	Newcomer bool
 }
 
 // ErrHello: a hello is not complete or not understood. Its message says what is wrong.
 var ErrHello = errors.New("transport: bad hello")
+
+// helloNewcomer is the flag of Hello.Newcomer.
+const helloNewcomer = 1
 
 const (
 	maxNodeBytes        = 64
@@ -75,6 +82,9 @@ func (h *Hello) validate() error {
 	if h.Format.Max == 0 || h.Format.Min > h.Format.Max {
 		fault("expected a range of formats from 1 on, found %s", h.Format)
 	}
+	if n := len(h.Address); n > raft.MaxAddressBytes {
+		fault("expected an address of at most %d bytes, found %d", raft.MaxAddressBytes, n)
+	}
 	if h.Directory == [16]byte{} {
 		fault("expected a directory UUID, found zeros")
 	}
@@ -92,11 +102,15 @@ func appendHello(dst []byte, h Hello) []byte {
 	dst = append(dst, h.Cluster[:]...)
 	dst = append(dst, h.Directory[:]...)
 	dst = append(dst, byte(h.Class))
-	for _, s := range [...]string{string(h.Node), string(h.To), h.ClusterName} {
+	for _, s := range [...]string{string(h.Node), string(h.To), h.ClusterName, h.Address} {
 		dst = append(dst, byte(len(s)))
 		dst = append(dst, s...)
 	}
-	return dst
+	var flags byte
+	if h.Newcomer {
+		flags = helloNewcomer
+	}
+	return append(dst, flags)
 }
 
 // decodeHello reads a hello. What follows the known fields belongs to later versions and is left alone, so that a newer node
@@ -112,13 +126,17 @@ func decodeHello(b []byte) (Hello, error) {
 	b = b[copy(h.Cluster[:], b):]
 	b = b[copy(h.Directory[:], b):]
 	h.Class, b = Class(b[0]), b[1:]
-	for _, s := range [...]*string{(*string)(&h.Node), (*string)(&h.To), &h.ClusterName} {
+	for _, s := range [...]*string{(*string)(&h.Node), (*string)(&h.To), &h.ClusterName, &h.Address} {
 		if len(b) == 0 || len(b)-1 < int(b[0]) {
 			return h, fmt.Errorf("%w: a name runs past the end", ErrHello)
 		}
 		n := int(b[0])
 		*s, b = string(b[1:1+n]), b[1+n:]
 	}
+	if len(b) == 0 || b[0]&^helloNewcomer != 0 {
+		return h, fmt.Errorf("%w: the flags are missing, or of a later version", ErrHello)
+	}
+	h.Newcomer = b[0]&helloNewcomer != 0
 	return h, h.validate()
 }
 

@@ -19,6 +19,8 @@ func sampleHello() transport.Hello {
 		Directory:   [16]byte{7, 8},
 		To:          "to",
 		Class:       transport.Image,
+		Address:     "h:1",
+		Newcomer:    true,
 	}
 }
 
@@ -28,7 +30,7 @@ func TestHelloBytes(t *testing.T) {
 	want = append(want, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	want = append(want, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	want = append(want, 3)
-	want = append(want, "\x04node\x02to\x07cluster"...)
+	want = append(want, "\x04node\x02to\x07cluster\x03h:1\x01"...)
 	b := transport.AppendHello(nil, sampleHello())
 	require.Equal(t, want, b)
 	got, err := transport.DecodeHello(append(b, "what a later version adds"...))

@@ -20,7 +20,9 @@ type cluster struct {
 	replicas []*replica
 	network  []packet
 	// cut holds the directed links that lose everything.
-	cut   map[link]bool
+	cut map[link]bool
+	// lose, when not nil, says what else is lost.
+	lose  func(*packet) bool
 	check *checker
 }
 
@@ -118,7 +120,7 @@ func (c *cluster) send(r *replica, m *raft.Message) {
 // lost says whether a packet can't arrive.
 func (c *cluster) lost(p *packet) bool {
 	to := c.replica(p.To)
-	return to == nil || to.core == nil || c.cut[link{p.From, p.To}]
+	return to == nil || to.core == nil || c.cut[link{p.From, p.To}] || c.lose != nil && c.lose(p)
 }
 
 // remove takes the packet at i off the network, keeping the order of the others.

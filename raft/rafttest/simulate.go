@@ -1,7 +1,6 @@
 package rafttest
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -241,59 +240,6 @@ func (s *simulation) leaseReads() error {
 	return nil
 }
 
-// client asks for something; a refusal is an answer like any other.
-func (s *simulation) client(r *replica) error {
-	if r.core == nil {
-		return nil
-	}
-	switch n := s.rng.IntN(100); {
-	case n < 60:
-		s.proposed++
-		body := binary.LittleEndian.AppendUint64(nil, s.proposed)
-		body = append(body, make([]byte, s.rng.IntN(100))...)
-		_ = r.core.Propose([]raft.Entry{{Kind: raft.KindData, Size: raft.RecordSize(len(body)), Body: body}})
-	case n < 90:
-		_, _ = s.read(r, [...]func(*raft.Core, raft.ReadID) error{(*raft.Core).ReadIndex, (*raft.Core).ForwardRead}[s.rng.IntN(2)])
-	case n < 92:
-		if r.core.Transfer(s.any().id) == nil {
-			s.stats.Transfers++
-		}
-	case n < 93:
-		_ = r.core.Resign("chance")
-	case n < 96:
-		s.compact(r)
-	case s.reconfigure:
-		_, _ = r.core.ChangeMembers(s.changes(), nil)
-	}
-	return nil
-}
-
-// compact trims a replica's log somewhere below what it has applied.
-func (s *simulation) compact(r *replica) {
-	if n := int(r.machine.index - r.log.base.ID.Index); n > 0 && r.core.Status().Installing.Index == 0 {
-		i := r.log.base.ID.Index + 1 + raft.Index(s.rng.IntN(n))
-		r.compact(i, s.check.machines[i])
-	}
-}
-
-// changes makes one to three random wishes for the membership.
-func (s *simulation) changes() []raft.MemberChange {
-	changes := make([]raft.MemberChange, 1+s.rng.IntN(3))
-	for i := range changes {
-		m := &changes[i]
-		m.Kind, m.ID, m.Priority = raft.ChangeKind(1+s.rng.IntN(int(raft.SetPriority))), s.any().id, uint16(s.rng.IntN(3))
-		switch m.Kind {
-		case raft.AddLearner:
-			if m.Promote = s.rng.IntN(2) == 0; m.Promote && s.rng.IntN(2) == 0 {
-				m.Replaces = s.any().id
-			}
-		case raft.SetAddress:
-			m.Address = fmt.Sprint("host:", s.rng.IntN(100))
-		}
-	}
-	return changes
-}
-
 // fault breaks something, or mends it.
 func (s *simulation) fault() error {
 	r := s.any()
@@ -353,96 +299,4 @@ func (s *simulation) someSurvives(o *raft.Output) (raft.Output, bool) {
 		kept.State = o.State
 	}
 	return kept, false
-}
-
-// heal mends everything and lets time pass until a new entry is applied everywhere.
-func (s *simulation) heal() error {
-	clear(s.cut)
-	s.loss = 0
-	for _, r := range s.replicas {
-		if r.stalled = false; r.core != nil {
-			r.core.DiskStalled(false)
-		}
-		if r.core == nil {
-			r.clock = s.clock(r)
-			if err := s.restart(r); err != nil {
-				return err
-			}
-		}
-	}
-	for range 2000 {
-		if err := s.round(); err != nil {
-			return err
-		}
-		if s.converged() {
-			return matching(s.replicas)
-		}
-		s.proposeToLeader()
-	}
-	var all string
-	for _, r := range s.replicas {
-		all += fmt.Sprintf("\n%+v", r.core.Status())
-	}
-	return fmt.Errorf("20 s after everything was mended the replicas have not come together:%s", all)
-}
-
-// round lets one tick pass and everything arrive in order.
-func (s *simulation) round() error {
-	s.time = s.time.Add(tick)
-	s.rounds++
-	for _, r := range s.replicas {
-		if r.clock = s.clock(r); r.core != nil {
-			r.core.Tick(r.clock)
-		}
-	}
-	for range 4 {
-		for _, r := range s.replicas {
-			if r.core == nil {
-				continue
-			}
-			o, err := s.take(r)
-			if err != nil {
-				return err
-			}
-			s.count(&o)
-			if err := s.sync(r, len(r.unsynced)); err != nil {
-				return err
-			}
-			r.install()
-		}
-		for n := len(s.network); n > 0; n-- {
-			if err := s.arrive(s.remove(0), false); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// proposeToLeader sees to it that there is an entry of the present term.
-func (s *simulation) proposeToLeader() {
-	for _, r := range s.replicas {
-		if st := r.core.Status(); st.Role == raft.Leader && st.Uncommitted == 0 && s.rounds%100 == 0 {
-			_ = r.core.Propose([]raft.Entry{{Kind: raft.KindData, Size: raft.RecordSize(0)}})
-		}
-	}
-}
-
-// converged says whether there is a leader and every member of its configuration has applied everything it has.
-func (s *simulation) converged() bool {
-	for _, leader := range s.replicas {
-		st := leader.core.Status()
-		if st.Role != raft.Leader || st.Reads != 0 || st.Uncommitted != 0 || st.Commit < st.TermStart {
-			continue
-		}
-		all := true
-		for _, r := range s.replicas {
-			_, member := st.Configuration.Configuration.Member(r.id)
-			all = all && (!member || r.core.Status().Reads == 0 && r.machine == leader.machine && r.machine.index == st.Last.Index)
-		}
-		if all {
-			return true
-		}
-	}
-	return false
 }

@@ -74,3 +74,55 @@ func decodeAll(record []byte) (changes []change, err error) {
 	}
 	return changes, err
 }
+
+// FuzzVersion: what is read of a version is written and read again as the same.
+func FuzzVersion(f *testing.F) {
+	for _, ev := range []statemachine.Event{
+		{Item: statemachine.Item{Value: []byte("v"), Create: 3, Mod: 900, Version: 12, Lease: 1 << 60}, Sub: 7},
+		{Item: statemachine.Item{Value: []byte{}, Create: 1, Mod: 1, Version: 1}},
+		{Item: statemachine.Item{Mod: 5}, Sub: 1, Deleted: true},
+	} {
+		f.Add(uint64(ev.Item.Mod), append(appendVersionHead(nil, ev), ev.Item.Value...))
+	}
+	f.Fuzz(func(t *testing.T, mod uint64, record []byte) {
+		ev, err := decodeVersion([]byte("k"), statemachine.Revision(mod), record)
+		if err != nil {
+			require.ErrorIs(t, err, errRecord)
+			return
+		}
+		require.LessOrEqual(t, len(ev.Item.Value), len(record))
+		again, err := decodeVersion([]byte("k"), statemachine.Revision(mod), append(appendVersionHead(nil, ev), ev.Item.Value...))
+		require.NoError(t, err)
+		require.Equal(t, ev, again)
+	})
+}
+
+// FuzzBlock: what is read of a block is written and read again as the same.
+func FuzzBlock(f *testing.F) {
+	var b blockBuilder
+	b.add(change{key: []byte("a"), rev: 3})
+	b.add(change{key: []byte("bb"), rev: 4, replaced: 3, deleted: true})
+	f.Add(b.appendTo(nil, nil))
+	f.Add(b.appendTo(nil, &state{applied: 9, revision: 4, compacted: 2}))
+	f.Add([]byte{blockStated, 1, 1})
+	f.Fuzz(func(t *testing.T, record []byte) {
+		changes, err := decodeAll(record)
+		if err != nil {
+			require.ErrorIs(t, err, errRecord)
+			return
+		}
+		head, err := readBlock(record)
+		require.NoError(t, err)
+		var b blockBuilder
+		for _, c := range changes {
+			b.add(c)
+		}
+		written := b.appendTo(nil, head.said)
+		again, err := decodeAll(written)
+		require.NoError(t, err)
+		require.Equal(t, changes, again)
+		said, err := readBlock(written)
+		require.NoError(t, err)
+		require.Equal(t, head.said, said.said)
+	})
+}

@@ -5,7 +5,7 @@
 //   - Each key of the store is linearizable (github.com/anishathalye/porcupine, key by key): puts, deletes, transactions, reads, ranges and
 //     deletions of ranges as far as they concern the key. A write whose outcome is uncertain may take place once, at any time after it was
 //     sent, or never.
-//   - Each read, local ones and ranges too, gives the state at its revision, over all its keys, as far as the writes at that revision and below are known.
+//   - The order is that of the revisions that the answers give: each read, local ones and ranges too, gives the state at its revision, over all its keys.
 //   - Revisions rise in real time: a write has a higher one than everything that was answered before it began, a linearizable read no lower one.
 //   - What is read was written: by an operation that did not fail for certain, had begun, and was answered with that revision if it was answered.
 //   - An entry of the log is the same for everybody, was appended, once, by an append that did not fail, and is at the index and position that the append was

@@ -3,36 +3,110 @@ package history
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/anishathalye/porcupine"
 )
 
-// registers: each key is linearizable.
+// registers: each key is linearizable. It is looked at twice.
+//
+// By times, trusting no revision: an order in which every operation has its place between its call and its return. Where many operations are
+// under way for seconds the search for it may take too long.
+//
+// By revisions: each answer says from which state of the store it is, and these are in an order already; that this order fits the times is the rule of
+// revisions. What is to be found is a place for writes of uncertain outcome whose values nobody has read, among the revisions that are left. Local
+// reads have their place here too.
 func (c *checker) registers(perKey time.Duration) {
-	steps := map[string][]porcupine.Operation{}
+	byTime, byRevision := map[string][]porcupine.Operation{}, map[string][]porcupine.Operation{}
+	seen := map[sight]bool{}
 	for i := range c.ops {
-		c.project(&c.ops[i], func(key string, s step) {
-			o := &c.ops[i]
-			at := porcupine.Operation{ClientId: o.Client, Input: s, Call: int64(o.Call), Return: int64(o.Return), Metadata: o}
-			if o.Outcome == Uncertain {
-				at.Return = math.MaxInt64
+		o := &c.ops[i]
+		c.project(o, func(key string, s step) {
+			if s.until = math.MaxUint64; !o.Local {
+				call, end := c.times(o)
+				byTime[key] = append(byTime[key], porcupine.Operation{ClientId: o.Client, Input: s, Call: call, Return: end, Metadata: o})
 			}
-			steps[key] = append(steps[key], at)
+			call, end := c.place(o)
+			if s.action == read {
+				same := sight{key: key, place: call}
+				if s.item != nil {
+					same.item = *s.item
+				}
+				if seen[same] {
+					return // reads of one revision that say the same can't be told apart, and need not be
+				}
+				seen[same] = true
+			}
+			s.until = c.lastHole(o)
+			if revision, ok := c.observed[o]; ok {
+				s.known, s.revision, s.swapped = true, revision, true
+			}
+			byRevision[key] = append(byRevision[key], porcupine.Operation{ClientId: o.Client, Input: s, Call: call, Return: end, Metadata: o})
 		})
 	}
 	for _, key := range c.keys {
-		switch porcupine.CheckOperationsTimeout(register, steps[key], perKey) {
+		steps, how := byRevision[key], "by revisions"
+		verdict := porcupine.CheckOperationsTimeout(register, steps, perKey)
+		if verdict == porcupine.Ok {
+			steps, how = byTime[key], "by times"
+			if verdict = porcupine.CheckOperationsTimeout(register, steps, perKey/30); verdict == porcupine.Unknown {
+				c.result.ByRevision++
+				continue
+			}
+		}
+		switch verdict {
 		case porcupine.Illegal:
 			var ops []*Op
-			for _, s := range steps[key] {
+			for _, s := range steps {
 				ops = append(ops, s.Metadata.(*Op))
 			}
-			c.violate("a key is linearizable", fmt.Sprintf("no order of the %d operations on %s explains their answers", len(ops), key), ops...)
+			c.violate("a key is linearizable", fmt.Sprintf("no order of the %d operations on %s %s explains their answers", len(ops), key, how), ops...)
 		case porcupine.Unknown:
 			c.result.Undecided = append(c.result.Undecided, key)
 		}
 	}
+}
+
+// sight is what a read has seen of a key: place is where in the order of the store's states, item what was there, zero for nothing.
+type sight struct {
+	key   string
+	place int64
+	item  Item
+}
+
+// times is when an operation took place at the earliest and at the latest.
+func (c *checker) times(o *Op) (call, end int64) {
+	if o.Outcome == Uncertain {
+		return int64(o.Call), math.MaxInt64
+	}
+	return int64(o.Call), int64(o.Return)
+}
+
+// place is where an operation stands in the order of the store's states: a write at its revision, what was answered from a state between that
+// and the next, and a write of which nothing is known anywhere above what had been answered when it began.
+func (c *checker) place(o *Op) (call, end int64) {
+	const step = 4
+	revision, changes, known := c.revision(o)
+	switch {
+	case !known:
+		first, _ := slices.BinarySearch(c.holes, c.newest[o]+1)
+		if first == len(c.holes) {
+			return 0, math.MaxInt64 // it never was; see lastHole
+		}
+		return step * int64(c.holes[first]), math.MaxInt64
+	case changes:
+		return step * int64(revision), step * int64(revision)
+	}
+	return step*int64(revision) + 1, step*int64(revision) + 2
+}
+
+// lastHole is the highest revision that an operation of uncertain outcome can have; 0 when there is none.
+func (c *checker) lastHole(o *Op) uint64 {
+	if n := len(c.holes); n > 0 && c.holes[n-1] > c.newest[o] {
+		return c.holes[n-1]
+	}
+	return 0
 }
 
 // action is what an operation does to one key.
@@ -56,13 +130,15 @@ type step struct {
 	revision uint64
 	// item is what was read, of a swap what was in its way; nil for a missing key.
 	item *Item
+	// until is the highest revision that the step can have if its answer is not known: above, it never was.
+	until uint64
 	// swapped says whether a swap found what it expected; all of the answer to a removal is revision, unless some of several keys were removed.
 	swapped, several bool
 }
 
 // project gives the steps of an operation, by key. Operations that certainly did not take place have none.
 func (c *checker) project(o *Op, add func(key string, s step)) {
-	if o.Outcome == Failed || o.Local || o.Outcome == Uncertain && (o.Kind == Get || o.Kind == Range) {
+	if o.Outcome == Failed || o.Outcome == Uncertain && (o.Kind == Get || o.Kind == Range) {
 		return
 	}
 	s := step{value: o.Value, expected: o.ExpectedValue, known: o.Outcome == OK, swapped: o.Swapped}
@@ -127,6 +203,9 @@ var register = porcupine.Model{
 
 // after is what follows from a step, and whether its answer can be.
 func (s state) after(in step) (bool, state) {
+	if !in.known && s.above >= in.until {
+		return true, s
+	}
 	switch in.action {
 	case read:
 		return s.reads(in.item)

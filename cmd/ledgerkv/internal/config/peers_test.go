@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -96,4 +97,25 @@ func TestParseGroups(t *testing.T) {
 		_, err := config.ParseGroups(text)
 		require.Error(t, err, text)
 	}
+}
+
+// FuzzParseGroups: what is read is written, and read again, as the same.
+func FuzzParseGroups(f *testing.F) {
+	for _, seed := range []string{"1:kv:kv,2:log:log", "7:commit-log:log", "18446744073709551615:a:kv", "1:kv", "-1:a:b", " 1:a:b", "+1:a:b", "0x1:a:b", ",,"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		groups, err := config.ParseGroups(text)
+		if err != nil {
+			require.Empty(t, groups)
+			return
+		}
+		var parts []string
+		for _, g := range groups {
+			parts = append(parts, fmt.Sprintf("%d:%s:%s", g.ID, g.Name, g.Kind))
+		}
+		again, err := config.ParseGroups(strings.Join(parts, ","))
+		require.NoError(t, err)
+		require.Equal(t, groups, again)
+	})
 }
