@@ -38,9 +38,9 @@ func TestKeyVerbs(t *testing.T) {
 	s.good("put", "--", "-k", "-v")
 	require.Equal(t, "-v", s.good("get", "--local", "--", "-k"))
 	for _, level := range [][]string{{"--lease"}, {"--at-least", "3"}, {"--max-staleness", "1s"}, {"--nearest"}, {"--nearest", "--at-least", "3"}} {
-		require.Equal(t, "-v", s.good("get", append(level, "--", "-k")...), level)
-		require.Equal(t, "3\n", s.good("range", append(level, "--count-only")...), level)
-		r := s.runIn("then get a\n", "txn", level...)
+		require.Equal(t, "-v", s.good(append(append([]string{"get"}, level...), "--", "-k")...), level)
+		require.Equal(t, "3\n", s.good(append([]string{"range", "--count-only"}, level...)...), level)
+		r := s.runIn("then get a\n", append([]string{"txn"}, level...)...)
 		require.Zero(t, r.status, r.err)
 	}
 	require.Contains(t, s.run("get", "a", "--local", "--lease").err, "expected one of")

@@ -76,7 +76,7 @@ func TestLoadIsStrict(t *testing.T) {
 		"{\n \"enigne\": \"btree\"}":             `line 2: unknown key "enigne"; did you mean "engine"?`,
 		`{"ID": "n1"}`:                           `unknown key "ID"; did you mean "id"?`,
 		`{"peers": [{"id":"a"}, {"cleint": 1}]}`: `unknown key "cleint" in peers[1]; did you mean "client"?`,
-		`{"timings": {"frob": 1}}`:               `unknown key "frob" in timings; expected one of election, heartbeat, tick`,
+		`{"timings": {"frob": 1}}`:               `unknown key "frob" in timings; expected one of election, heartbeat, lease, tick`,
 		"{\"id\": \"a\",\n\"id\": \"b\"}":        `line 2: the key "id" is there twice`,
 		`{"id": 7}`:                              "line 1: id: expected text, found a number",
 		`{"groups": [{"id": "x"}]}`:              "groups.id: expected a whole number, 0 or more, found text",
