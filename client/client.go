@@ -212,7 +212,7 @@ func (c *Client) judgeAnswer(e *endpoint, r request, answer *rpc.Error) (next, e
 	case rpc.CodeClosed, rpc.CodeUnavailable:
 		c.avoid(r, e)
 		return again, answer
-	case rpc.CodeBusy, rpc.CodeTimeout:
+	case rpc.CodeBusy, rpc.CodeTimeout, rpc.CodeConfigurationPending:
 		if r.anywhere { // another replica may be less busy, or further
 			c.avoid(r, e)
 		}

@@ -26,6 +26,8 @@ import (
 type Store struct {
 	replica replica
 	group   *node.Group
+	// node is the one that Open has opened; nil for a store that was attached to a group.
+	node *node.Node
 	// release gives back what Open has opened; nil for a store that was attached to a group.
 	release func() error
 }

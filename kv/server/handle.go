@@ -57,7 +57,9 @@ func (h handler) carryOut(ctx context.Context, call *rpc.Call) (any, error) {
 	case rpc.VerbTransfer:
 		return h.transfer(ctx, g, call)
 	case rpc.VerbMembers:
-		return h.members(ctx, g)
+		return h.members(ctx, g, call)
+	case rpc.VerbChange:
+		return h.change(ctx, g, call)
 	}
 	if g.Store == nil {
 		return nil, rpc.BadRequest("group", "expected a key-value group for %v, found %q, which is a log", call.Verb, g.Name)

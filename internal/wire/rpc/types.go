@@ -194,13 +194,27 @@ type TransferArgs struct {
 	To string
 }
 
-// Member is a node's place in a group. Client is its client port, empty where it is not known.
+// Member is a node's place in a group. Client is its client port, empty where it is not known. The flags are those of raft.Member. Match, the
+// last entry that it is known to have, and Heard, the milliseconds since its last word, are there if Known, as leaders tell.
 type Member struct {
-	ID       string
-	Peer     string
-	Client   string
-	Voter    bool
-	Priority uint16
+	ID        string
+	Peer      string
+	Client    string
+	Voter     bool
+	Priority  uint16
+	WasVoter  bool
+	Leaves    bool
+	Promote   bool
+	Replaces  string
+	Directory []byte
+	Known     bool
+	Match     uint64
+	Heard     uint64
+}
+
+// MembersArgs asks who is in a group: as its leader has it, if Leader is set.
+type MembersArgs struct {
+	Leader bool
 }
 
 // MembersResult is who is in a group, and who leads it as far as the answering node knows.
@@ -209,6 +223,29 @@ type MembersResult struct {
 	Leader  string
 	Term    uint64
 	Members []Member
+	// SeenIndex and SeenTerm name the entry of the configuration, Joint and Committed say how it is. Last is the end of the log.
+	SeenIndex uint64
+	SeenTerm  uint64
+	Joint     bool
+	Committed bool
+	Last      uint64
+}
+
+// MemberChange is a wish for a group's membership; Kind's numbers are those of raft.ChangeKind.
+type MemberChange struct {
+	Kind     uint8
+	ID       string
+	Address  string
+	Priority uint16
+	Promote  bool
+	Replaces string
+}
+
+// ChangeArgs makes changes in one step, unless SeenIndex is set and the configuration in force isn't that of the entry named any more.
+type ChangeArgs struct {
+	Changes   []MemberChange
+	SeenIndex uint64
+	SeenTerm  uint64
 }
 
 // NodeStatus is what a node says of itself.

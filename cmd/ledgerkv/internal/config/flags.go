@@ -9,6 +9,7 @@ import (
 
 // Flags are the settings as flags: each that is given takes the place of what the file says.
 type Flags struct {
+	join                                                                    bool
 	id, cluster, client, peer, admin, peers, clients, engine, groups, level string
 	tick, heartbeat, election, lease                                        time.Duration
 	cacheBytes, imageBytesPerSecond                                         int64
@@ -22,6 +23,7 @@ func (f *Flags) Define(flags *flag.FlagSet) {
 	flags.StringVar(&f.peer, "peer", "", "where to listen for the other nodes, `host:port`; this node's address in --peers when nothing is said")
 	flags.StringVar(&f.admin, "admin", "", "where to serve health, metrics and profiles, `host:port`; the peer port + 20000 when only --peers is given")
 	flags.StringVar(&f.peers, "peers", "", "the initial `members`, this node among them: n1=host:port,n2=host:port\nor in DLedger's form n0-host:port;n1-host:port")
+	flags.BoolVar(&f.join, "join", false, "the node is new and will be added to a running cluster")
 	flags.StringVar(&f.clients, "clients", "", "where clients reach the `members`, in the forms of --peers; the peer port + 10000 when nothing is said")
 	flags.StringVar(&f.engine, "engine", "", "what key-value groups keep their state in, `pebble or btree`; pebble when nothing is said")
 	flags.StringVar(&f.groups, "groups", "", "the cluster's `groups` as id:name:kind; 1:kv:kv,2:log:log when nothing is said")
@@ -35,7 +37,7 @@ func (f *Flags) Define(flags *flag.FlagSet) {
 }
 
 // Names are the flags' names.
-var Names = []string{"id", "cluster", "client", "peer", "admin", "peers", "clients", "engine", "groups", "log-level", "tick", "heartbeat",
+var Names = []string{"id", "cluster", "client", "peer", "admin", "peers", "join", "clients", "engine", "groups", "log-level", "tick", "heartbeat",
 	"election", "lease", "cache-bytes", "image-bytes-per-second"}
 
 // Apply changes a configuration to what the flags say.
@@ -48,6 +50,7 @@ func (f *Flags) Apply(c *Config) error {
 			*s.to = s.from
 		}
 	}
+	c.Join = c.Join || f.join
 	if f.engine != "" {
 		c.Engine = kv.EngineKind(f.engine)
 	}
