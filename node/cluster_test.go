@@ -50,13 +50,18 @@ func (c *testCluster) options(id raft.NodeID) node.Options {
 
 func (c *testCluster) start(id raft.NodeID) *node.Node {
 	c.t.Helper()
-	n, err := node.Open(c.options(id))
+	return c.startWith(c.options(id))
+}
+
+func (c *testCluster) startWith(opts node.Options) *node.Node {
+	c.t.Helper()
+	n, err := node.Open(opts)
 	require.NoError(c.t, err)
 	for _, g := range c.groups {
 		_, err := n.OpenGroup(g)
 		require.NoError(c.t, err)
 	}
-	c.nodes[id] = n
+	c.nodes[opts.ID] = n
 	return n
 }
 

@@ -89,11 +89,18 @@ func (r *replica) changeMembers(changes []MemberChange, seen *raft.EntryID, done
 	if failure := r.failure.Load(); failure != nil {
 		return failure
 	}
-	changes, err := r.withDirectories(changes)
+	if !r.leading {
+		return &raft.NotLeaderError{Leader: r.roles.load().Leader}
+	}
+	named, err := r.withDirectories(changes)
 	if err != nil {
 		return err
 	}
-	at, err := r.core.ChangeMembers(changes, seen)
+	at, err := r.core.ChangeMembers(named, seen)
+	var refused *raft.ChangeError
+	if errors.As(err, &refused) { // of what the caller asked for
+		refused.Position = max(0, refused.Position-(len(named)-len(changes)))
+	}
 	if errors.Is(err, raft.ErrUnchanged) {
 		done <- changeOutcome{entry: r.core.Configuration()}
 		return nil

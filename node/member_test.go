@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ledgerkv/ledgerkv/node/transport"
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
@@ -27,7 +28,12 @@ func TestAMembershipChangeIsAwaited(t *testing.T) {
 	h.lead()
 	p := h.change(MemberChange{Kind: raft.DemoteMember, ID: "n3"}, MemberChange{Kind: raft.RemoveMember, ID: "n2"})
 	h.settle()
-	require.True(t, (&Group{h.r}).Members().Configuration.Joint)
+	joint := (&Group{h.r}).Members().Configuration
+	require.True(t, joint.Joint)
+	for _, m := range joint.Members {
+		known, _ := h.met.directory(m.ID)
+		require.Equal(t, known, UUID(m.Directory), "%s is named, though it leaves", m.ID)
+	}
 	require.True(t, p.open())
 	h.say(raft.Message{Type: raft.MsgAppendResp, From: "n2", Term: 1, Last: h.r.ledger.Last()})
 	h.settle()
@@ -79,4 +85,37 @@ func TestAnOpenMembershipChangeIsUncertain(t *testing.T) {
 	_, err = (&Group{h.r}).ChangeMembers(ended, []MemberChange{{Kind: raft.DemoteMember, ID: "n3"}}, nil)
 	require.ErrorIs(t, err, ErrUncertain)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// What comes in the name of a member from another directory than the configuration names is not taken for the member's.
+func TestAnotherDirectoryIsNotBelieved(t *testing.T) {
+	h := newHandNode(t, 3, handLog())
+	v := receiver{h.Node}
+	require.NoError(t, v.Admit(transport.Hello{Node: "n4", Directory: [16]byte{4}}, false), "a node that may know more than this one")
+	h.lead()
+	p := h.change(MemberChange{Kind: raft.AddLearner, ID: "n4", Directory: [16]byte{5}})
+	_, known, err := p.Poll()
+	var refused *raft.ChangeError
+	require.True(t, known)
+	require.ErrorAs(t, err, &refused)
+	require.Zero(t, refused.Position)
+	require.Contains(t, refused.Reason, "choose a new id")
+
+	// Another leader, who has not met it, adds it with the other directory.
+	config := (&Group{h.r}).Members().Configuration.Clone()
+	config.Members = append(config.Members, raft.Member{ID: "n4", Voter: true, Directory: [16]byte{5}})
+	h.r.configuration.Store(&raft.ConfigurationEntry{Configuration: config})
+	h.r.distrust()
+	require.False(t, h.r.believable(&raft.Message{From: "n4"}))
+	require.True(t, h.r.believable(&raft.Message{From: "n2"}))
+	require.ErrorContains(t, v.Admit(transport.Hello{Node: "n4", Directory: [16]byte{4}}, false), "choose a new id")
+	require.ErrorContains(t, v.Admit(transport.Hello{Node: "n4", Directory: [16]byte{5}}, false), "choose a new id")
+}
+
+// Who takes itself for a first member of a cluster in which it is not is refused, whatever it is called.
+func TestANewcomerIsRefused(t *testing.T) {
+	h := newHandNode(t, 3, handLog())
+	err := receiver{h.Node}.Admit(transport.Hello{Node: "n9", Directory: [16]byte{9}, Newcomer: true}, false)
+	require.ErrorContains(t, err, "started to join")
+	require.ErrorContains(t, receiver{h.Node}.Admit(transport.Hello{Node: "n2", Directory: [16]byte{9}, Newcomer: true}, false), "choose a new id")
 }

@@ -31,17 +31,9 @@ func (r *replica) distrust() {
 	}
 }
 
-// believable says whether a message may be taken for what it says. A directory that joins has a name that may have been another's: it
-// takes part in no election before a configuration has named it (docs/adr/0005). Owner.
+// believable says whether a message comes from the one in whose name it does. Owner.
 func (r *replica) believable(m *raft.Message) bool {
-	if len(r.distrusted) > 0 && r.distrusted[m.From] {
-		return false
-	}
-	switch m.Type {
-	case raft.MsgPreVote, raft.MsgVote, raft.MsgTransfer:
-		return r.named || !r.node.joined
-	}
-	return true
+	return len(r.distrusted) == 0 || !r.distrusted[m.From]
 }
 
 // withDirectories gives the changes with the directory of each node that they add, and with those of members that no configuration has named
@@ -68,17 +60,30 @@ func (r *replica) withDirectories(changes []MemberChange) ([]MemberChange, error
 		}
 		named = append(named, c)
 	}
-	for _, m := range current.Members {
-		known, met := r.node.met.directory(m.ID)
-		removed := slices.ContainsFunc(changes, func(c MemberChange) bool { return c.Kind == raft.RemoveMember && c.ID == m.ID })
-		if met && !removed && m.Directory == [16]byte{} {
-			named = append(named, MemberChange{Kind: raft.SetDirectory, ID: m.ID, Directory: known})
-		}
-	}
-	return named, nil
+	naming, err := r.nameless(current)
+	return append(naming, named...), err
 }
 
-// withheld takes the requests for votes out of what a replica wants to send that takes part in no election yet. Owner.
+// nameless gives the changes that name the members that no configuration has named yet. Whoever counts a vote by a configuration that has
+// been changed once knows by it whose vote it is.
+func (r *replica) nameless(current raft.Configuration) (naming []MemberChange, err error) {
+	for _, m := range current.Members {
+		if m.Directory != [16]byte{} {
+			continue
+		}
+		c := MemberChange{Kind: raft.SetDirectory, ID: m.ID}
+		known, met := r.node.met.directory(m.ID)
+		if !met {
+			return nil, &raft.ChangeError{Change: c, Reason: "this node has never met it, and a change names every member's directory; see that they can reach each other"}
+		}
+		c.Directory = known
+		naming = append(naming, c)
+	}
+	return naming, nil
+}
+
+// withheld takes the requests for votes out of what a replica wants to send that joined and that no configuration has named: if one says that it
+// votes, then it means another directory, whose name this one has taken. Owner.
 func (r *replica) withheld(messages []raft.Message) []raft.Message {
 	if r.named || !r.node.joined {
 		return messages

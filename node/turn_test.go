@@ -60,6 +60,9 @@ func newHandNode(t *testing.T, size int, g GroupOptions) *handNode {
 		Owners: 1, Seed: 1, Manual: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	require.NoError(t, err)
 	t.Cleanup(func() { n.Close() })
+	for i, p := range peers[1:] {
+		require.NoError(t, receiver{n}.Admit(transport.Hello{Node: p.ID, Directory: [16]byte{byte(i + 2)}, Newcomer: true}, false))
+	}
 	group, err := n.OpenGroup(g)
 	require.NoError(t, err)
 	n.admit()

@@ -98,6 +98,22 @@ func (c *Configuration) apply(change MemberChange) (reason string) {
 	return ""
 }
 
+// named is the configuration with the directories that SetDirectory names, and none of the other changes: so that those who leave are
+// named, too, for as long as they vote.
+func (c Configuration) named(changes []MemberChange) (Configuration, error) {
+	to := c.Clone()
+	for i, change := range changes {
+		at, known := to.find(change.ID)
+		if change.Kind != SetDirectory || !known {
+			continue
+		}
+		if reason := to.Members[at].name(change.Directory); reason != "" {
+			return Configuration{}, &ChangeError{Position: i, Change: change, Reason: reason}
+		}
+	}
+	return to, nil
+}
+
 // name gives a member its directory, once.
 func (m *Member) name(directory [16]byte) (reason string) {
 	if m.Directory != [16]byte{} && m.Directory != directory {

@@ -21,14 +21,18 @@ func (c *Core) ChangeMembers(changes []MemberChange, seen *EntryID) (EntryID, er
 	if seen != nil && (seen.Index < inForce.ID.Index || seen.Index >= c.log.base.Index && !c.log.has(*seen)) {
 		return EntryID{}, &ConfigurationChangedError{Seen: *seen, InForce: inForce.ID}
 	}
-	to, err := inForce.Configuration.changed(changes)
+	from, err := inForce.Configuration.named(changes)
+	if err != nil {
+		return EntryID{}, err
+	}
+	to, err := from.changed(changes)
 	if err != nil {
 		return EntryID{}, err
 	}
 	if to.Equal(inForce.Configuration) {
 		return EntryID{}, ErrUnchanged
 	}
-	next := inForce.Configuration.towards(to)
+	next := from.towards(to)
 	if err := next.Validate(); err != nil {
 		return EntryID{}, err // with those that leave it may be too large
 	}

@@ -47,6 +47,8 @@ type Cluster struct {
 	violation error
 	// Steps counts what has happened: turns, frames, ticks.
 	Steps int
+	// stalled is the server whose disk does not answer at the moment: its syncer has no turn.
+	stalled *Server
 	// cutTogether: when one server loses power, all do.
 	cutTogether bool
 }
@@ -60,6 +62,8 @@ type Server struct {
 	transport transport.Transport
 	machines  map[raft.GroupID]machines
 	boots     uint64
+	// joins: the node is not one of those with which the cluster begins.
+	joins bool
 	// Err is why the node could not be started again, other than by a power cut during the start.
 	Err error
 }
@@ -89,17 +93,41 @@ func NewCluster(opts Options) *Cluster {
 	}
 	c := &Cluster{opts: opts, random: rand.New(rand.NewPCG(opts.Seed, 1)), network: transport.NewManualNetwork(opts.Seed),
 		votes: map[ballot]raft.NodeID{}, leaders: map[ballot]raft.NodeID{}}
-	for i := range opts.Nodes {
-		s := &Server{cluster: c, number: i, disk: disk.New(opts.Seed*1000 + uint64(i)), machines: map[raft.GroupID]machines{}}
-		for _, g := range opts.Groups {
-			if opts.Machines != nil {
-				f, crashed := opts.Machines(i, g.ID)
-				s.machines[g.ID] = machines{f, crashed}
-			}
-		}
-		c.servers = append(c.servers, s)
+	for range opts.Nodes {
+		c.add(false)
 	}
 	return c
+}
+
+func (c *Cluster) add(joins bool) *Server {
+	i := len(c.servers)
+	s := &Server{cluster: c, number: i, joins: joins, disk: disk.New(c.opts.Seed*1000 + uint64(i))}
+	s.newMachines()
+	c.servers = append(c.servers, s)
+	return s
+}
+
+func (s *Server) newMachines() {
+	s.machines = map[raft.GroupID]machines{}
+	for _, g := range s.cluster.opts.Groups {
+		if s.cluster.opts.Machines != nil {
+			f, crashed := s.cluster.opts.Machines(s.number, g.ID)
+			s.machines[g.ID] = machines{f, crashed}
+		}
+	}
+}
+
+// Add makes another server, for a node that is to be added to the cluster. It is down.
+func (c *Cluster) Add() *Server { return c.add(true) }
+
+// Address is where the server is reached.
+func (s *Server) Address() string { return "memory:" + string(s.ID()) }
+
+// Wipe replaces the server's disk by an empty one. The node is down until Start, and joins then as a new one.
+func (s *Server) Wipe() {
+	s.down()
+	s.disk = disk.New(s.cluster.random.Uint64())
+	s.newMachines()
 }
 
 // Servers are the cluster's machines.
@@ -126,11 +154,13 @@ func (s *Server) Start() error {
 	s.boots++
 	var peers []node.Peer
 	for _, x := range c.servers {
-		peers = append(peers, node.Peer{ID: x.ID(), Address: "memory:" + string(x.ID())})
+		if x == s || !x.joins && !s.joins {
+			peers = append(peers, node.Peer{ID: x.ID(), Address: x.Address()})
+		}
 	}
 	t := &observer{c.network.Transport(s.ID()), s.ID(), c.votes, &c.violation}
 	n, err := node.Open(node.Options{
-		Dir: "data", ID: s.ID(), Peers: peers, Transport: t, FS: c.opts.FS(s.disk), Clock: &c.clock, Owners: 1, Manual: true, Logger: c.opts.Logger.With("node", s.ID()),
+		Dir: "data", ID: s.ID(), Peers: peers, Join: s.joins, Transport: t, FS: c.opts.FS(s.disk), Clock: &c.clock, Owners: 1, Manual: true, Logger: c.opts.Logger.With("node", s.ID()),
 		Hooks: node.Hooks{RoleChanged: s.roleChanged},
 		Seed:  c.opts.Seed*1_000_003 + uint64(s.number)*1009 + s.boots,
 	})
@@ -227,7 +257,7 @@ func (c *Cluster) ready() []*node.Loop {
 			continue
 		}
 		for _, l := range s.node.Loops() {
-			if l.Ready() {
+			if l.Ready() && !(s == c.stalled && l.Name() == "syncer") {
 				ready = append(ready, l)
 			}
 		}
