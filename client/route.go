@@ -92,13 +92,14 @@ func (c *Client) avoid(r request, e *endpoint) {
 // redirect follows an answer that names the leader. It reports whether that is another endpoint to ask.
 func (c *Client) redirect(r request, from *endpoint, answer *rpc.Error) bool {
 	c.avoid(r, from)
-	to := c.endpointAt(answer.Address)
-	if to == nil && answer.Leader != "" {
-		for _, e := range c.known() {
-			if e.isNode(answer.Leader) {
-				to = e
-			}
+	var to *endpoint
+	for _, e := range c.known() { // who is connected is there for certain; where a node was found, or is said to be, it may be no more
+		if answer.Leader != "" && e.isNode(answer.Leader) && (to == nil || e.connected()) {
+			to = e
 		}
+	}
+	if told := c.endpointAt(answer.Address); told != nil && (to == nil || !to.connected()) {
+		to = told
 	}
 	if to == nil || to == from {
 		return false
