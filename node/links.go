@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ledgerkv/ledgerkv/ledger"
 	"github.com/ledgerkv/ledgerkv/node/transport"
@@ -18,6 +19,9 @@ type link struct {
 	class transport.Class
 	loop  *Loop
 	limit int // messages
+
+	// beatDue: the peer is to be told that this node lives. Ticker to the loop.
+	beatDue atomic.Bool
 
 	mu     sync.Mutex
 	queue  []outbound
@@ -106,6 +110,7 @@ func (l *link) turn() (more bool) {
 	if broken {
 		l.node.unreachable(l.peer)
 	}
+	l.sendBeat(len(batch) > 0)
 	for len(batch) > 0 {
 		n := l.fill(batch)
 		if len(l.frames) > 0 {

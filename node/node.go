@@ -233,6 +233,7 @@ func (n *Node) Tick() {
 	if t%16 == 0 {
 		n.provisioner.retry()
 	}
+	n.peers.beat(t)
 	if t%restTicks == 0 && n.peers.restless.Load() {
 		n.peers.loop.notify()
 	}

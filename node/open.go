@@ -195,7 +195,7 @@ func (r *replica) openCore() error {
 		ID: r.node.opts.ID, Seed: r.node.seed.Uint64(), Boot: r.node.boot,
 		ElectionTimeout: r.node.opts.ElectionTimeout, HeartbeatInterval: r.node.opts.HeartbeatInterval,
 		MaxAppendBytes: maxAppendBytes, MaxInflightBytes: maxInflightBytes, LogOnly: r.opts.Factory == nil,
-		LeaseDuration: r.opts.Lease,
+		LeaseDuration: r.opts.Lease, QuietAfter: r.node.opts.quietAfter(),
 	}, at)
 	if err != nil {
 		return err

@@ -63,6 +63,9 @@ type Options struct {
 	// ElectionTimeout and HeartbeatInterval are the core's. Defaults 500 ms and 75 ms.
 	ElectionTimeout   time.Duration
 	HeartbeatInterval time.Duration
+	// QuietAfter is how long a group has nothing to do before it falls silent: it costs nothing any more until something happens, as the nodes
+	// watch each other. At least HeartbeatInterval, the same on every node. Default 10 s; negative: never.
+	QuietAfter time.Duration
 	// ImageBytesPerSecond bounds what this node sends of images, over all peers. Default 64 MiB/s.
 	ImageBytesPerSecond int64
 	// ScrubBytesPerSecond is how fast the sealed segments of all groups are read again, one after the other, to find what the disk has lost.
@@ -174,6 +177,9 @@ func (o *Options) setDefaults() {
 	if o.HeartbeatInterval == 0 {
 		o.HeartbeatInterval = 75 * time.Millisecond
 	}
+	if o.QuietAfter == 0 {
+		o.QuietAfter = max(10*time.Second, o.HeartbeatInterval)
+	}
 	if o.ImageBytesPerSecond == 0 {
 		o.ImageBytesPerSecond = 64 << 20
 	}
@@ -217,6 +223,9 @@ func (o Options) Validate() error {
 	}
 	if o.HeartbeatInterval*3 > o.ElectionTimeout {
 		fault("Options.HeartbeatInterval is %s, expected at most a third of ElectionTimeout (%s)", o.HeartbeatInterval, o.ElectionTimeout)
+	}
+	if o.QuietAfter > 0 && o.QuietAfter < o.HeartbeatInterval {
+		fault("Options.QuietAfter is %s, expected at least HeartbeatInterval (%s), or a negative time for never", o.QuietAfter, o.HeartbeatInterval)
 	}
 	if o.ImageBytesPerSecond < 1<<16 {
 		fault("Options.ImageBytesPerSecond is %d, expected at least 65536", o.ImageBytesPerSecond)

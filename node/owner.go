@@ -22,6 +22,8 @@ type owner struct {
 	// ticks and stalled, what the cores were told last, are the owner's.
 	ticks   int
 	stalled bool
+	// awake are the replicas that are ticked: all but those of groups that have fallen silent. Owner only.
+	awake []*replica
 }
 
 func newOwner(n *Node, number int) *owner {
@@ -39,11 +41,10 @@ func (o *owner) turn() (more bool) {
 	if o.ticked.Swap(false) {
 		o.ticks++
 		o.watchDisk()
-		for _, r := range o.node.ownedBy(o) {
-			o.tick(r, now)
-		}
+		o.tickAwake(now)
 	}
 	for _, r := range o.work.take() {
+		o.wake(r, now)
 		if r.turn(now) {
 			o.work.add(r)
 			more = true
@@ -68,12 +69,7 @@ func (o *owner) tick(r *replica, now raft.Monotonic) {
 		r.node.syncer.work.add(r)
 	}
 	if o.ticks%retentionTicks == 0 {
-		if r.opts.Factory == nil {
-			r.proposeTrim()
-		}
-		if r.trim.again {
-			r.removeHead()
-		}
+		r.retain()
 	}
 	r.turn(now)
 }
@@ -349,6 +345,7 @@ func (r *replica) publish(out *raft.Output) {
 	if s, changed := r.roles.publish(out.Role, out.Term, out.Leader, out.TermStart, raft.Index(r.applied.load())); changed {
 		r.announce(s)
 	}
+	r.fallSilent(out)
 	if out.ConfigurationChanged {
 		entry := out.Configuration
 		r.configuration.Store(&entry)

@@ -40,6 +40,8 @@ type peer struct {
 	quit chan struct{}
 	// heard is the tick at which something came from it last. Receiver to anyone.
 	heard atomic.Uint64
+	// dead: nothing has come from it for an ElectionTimeout. Ticker to anyone.
+	dead atomic.Bool
 }
 
 // restTicks is how often the loop looks for links that are to end.
@@ -121,8 +123,10 @@ func (p *peers) replace(old *peerTable, addresses map[raft.NodeID]string) {
 		if before := old.byID[id]; before != nil {
 			x.control, x.bulk, x.quit = before.control, before.bulk, before.quit
 			x.heard.Store(before.heard.Load())
+			x.dead.Store(before.dead.Load())
 		} else {
 			x.control, x.bulk, x.quit = newLink(p.node, id, transport.Control), newLink(p.node, id, transport.Bulk), make(chan struct{})
+			x.heard.Store(p.node.ticks.Load())
 		}
 		next.byID[id] = x
 		next.order = append(next.order, x)

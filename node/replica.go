@@ -73,9 +73,11 @@ type replica struct {
 	trims      []committedTrim
 	trim       trimState
 	leading    bool
-	quiet      int          // ticks since the last append
-	entries    []raft.Entry // scratch
-	batch      []waiter     // scratch
+	quiet      int // ticks since the last append
+	// awake: the replica is on its owner's list of those that are ticked. silent: its core has fallen silent.
+	awake, silent bool
+	entries       []raft.Entry // scratch
+	batch         []waiter     // scratch
 
 	apply    applyState
 	images   imageState

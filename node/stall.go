@@ -41,6 +41,10 @@ func (o *owner) watchDisk() {
 		o.stalled = stalled
 		for _, r := range o.node.ownedBy(o) {
 			r.core.DiskStalled(stalled)
+			if stalled && r.leading && r.silent {
+				r.core.Wake()
+				o.work.add(r)
+			}
 		}
 	}
 }

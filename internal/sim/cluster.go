@@ -49,6 +49,8 @@ type Cluster struct {
 	Steps int
 	// stalled is the server whose disk does not answer at the moment: its syncer has no turn.
 	stalled *Server
+	// heartbeats counts those that were sent.
+	heartbeats int
 	// cutTogether: when one server loses power, all do.
 	cutTogether bool
 }
@@ -158,7 +160,7 @@ func (s *Server) Start() error {
 			peers = append(peers, node.Peer{ID: x.ID(), Address: x.Address()})
 		}
 	}
-	t := &observer{c.network.Transport(s.ID()), s.ID(), c.votes, &c.violation}
+	t := &observer{c.network.Transport(s.ID()), s.ID(), c.votes, &c.violation, &c.heartbeats}
 	n, err := node.Open(node.Options{
 		Dir: "data", ID: s.ID(), Peers: peers, Join: s.joins, Transport: t, FS: c.opts.FS(s.disk), Clock: &c.clock, Owners: 1, Manual: true, Logger: c.opts.Logger.With("node", s.ID()),
 		Hooks: node.Hooks{RoleChanged: s.roleChanged},

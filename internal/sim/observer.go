@@ -14,6 +14,8 @@ type observer struct {
 	self  raft.NodeID
 	votes map[ballot]raft.NodeID
 	fault *error
+	// heartbeats counts those that leave.
+	heartbeats *int
 }
 
 // ballot is what a node may fill in once.
@@ -38,6 +40,9 @@ func (o *observer) Send(to raft.NodeID, c transport.Class, frames []transport.Fr
 }
 
 func (o *observer) look(group raft.GroupID, m *raft.Message) {
+	if m.Type == raft.MsgHeartbeat {
+		*o.heartbeats++
+	}
 	choice := raft.None
 	switch {
 	case m.Type == raft.MsgVote:

@@ -44,8 +44,8 @@ const (
 	KindMessages uint8 = 1
 	// KindImage carries the image protocol (package snapshot).
 	KindImage uint8 = 2
-	// KindStatus is reserved.
-	KindStatus uint8 = 3
+	// KindBeat says that the sender lives, and has neither head nor body to speak of.
+	KindBeat uint8 = 3
 	// MaxKind is the highest kind that Send takes.
 	MaxKind uint8 = 239
 )

@@ -23,7 +23,7 @@ func framesArrive(b *Bench) {
 	frames := []transport.Frame{
 		{Kind: transport.KindMessages, Head: []byte("head"), Body: [][]byte{[]byte("bo"), nil, []byte("dy"), long}},
 		{Kind: transport.KindImage, Head: long, Body: [][]byte{long, []byte("x"), long}},
-		{Kind: transport.KindStatus, Head: []byte("no body")},
+		{Kind: transport.KindBeat, Head: []byte("no body")},
 		{Kind: transport.MaxKind, Body: [][]byte{[]byte("no head")}},
 		{Kind: transport.KindMessages},
 	}

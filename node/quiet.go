@@ -1,0 +1,124 @@
+package node
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ledgerkv/ledgerkv/node/transport"
+	"github.com/ledgerkv/ledgerkv/raft"
+)
+
+// A group with nothing to do falls silent (raft.Config.QuietAfter): its leader sends no heartbeats and its followers wait for none. Here nothing is
+// done for it any more either, until something happens: it is not ticked. In place of its heartbeats every node sends every other a
+// beat, one for all groups; a node that is not heard for an ElectionTimeout is taken for dead, and so are the leaders on it. A connection that
+// breaks says so at once.
+
+// tickAwake ticks every replica that is awake, and puts to sleep those that may rest. Owner.
+func (o *owner) tickAwake(now raft.Monotonic) {
+	for _, r := range o.awake {
+		o.tick(r, now)
+	}
+	o.awake = slices.DeleteFunc(o.awake, func(r *replica) bool {
+		r.awake = !r.mayRest()
+		return !r.awake
+	})
+	if o.ticks%sleepersTicks != 0 {
+		return
+	}
+	for _, r := range o.node.ownedBy(o) {
+		if !r.awake && r.leading && r.opts.KeepFor > 0 {
+			o.wake(r, now)
+			r.retain()
+			o.work.add(r)
+		}
+	}
+}
+
+// sleepersTicks is how often sleeping replicas are looked at, as the head of their logs may be old enough to go.
+const sleepersTicks = 1024
+
+// mayRest says that the replica has nothing left to do until something happens: its group is silent, and its mark up to date.
+func (r *replica) mayRest() bool {
+	return r.failed() || r.silent && r.quiet > quietTicks && len(r.unsynced) == 0 && !r.trim.again
+}
+
+// wake has a replica ticked again. Its core has not been told the time for long. Owner.
+func (o *owner) wake(r *replica, now raft.Monotonic) {
+	if r.awake || r.failed() {
+		return
+	}
+	r.awake = true
+	o.awake = append(o.awake, r)
+	r.core.Tick(now)
+}
+
+// retain removes the head of the log as far as the rules have it. Owner.
+func (r *replica) retain() {
+	if r.opts.Factory == nil {
+		r.proposeTrim()
+	}
+	if r.trim.again {
+		r.removeHead()
+	}
+}
+
+// fallSilent notes whether the group is silent. A node that is held for dead was so before its groups fell silent here, and is not
+// told of again: the core hears it now. Owner.
+func (r *replica) fallSilent(out *raft.Output) {
+	if out.Quiet && !r.silent && r.node.peers.dead(out.Leader) {
+		r.lose(out.Leader)
+	}
+	r.silent = out.Quiet
+}
+
+// lose has a silent group look for another leader than one on a node that is dead. Any goroutine.
+func (r *replica) lose(peer raft.NodeID) {
+	r.tell(func(r *replica) {
+		if r.silent && !r.failed() {
+			r.core.Unreachable(peer)
+		}
+	})
+}
+
+// beat sends every peer a sign of life, and looks who has given none. Ticker.
+func (p *peers) beat(now uint64) {
+	o := &p.node.opts
+	every := max(1, uint64(o.HeartbeatInterval/o.TickInterval))
+	if o.QuietAfter < 0 || now%every != 0 {
+		return
+	}
+	patience := uint64(o.ElectionTimeout / o.TickInterval)
+	for _, x := range p.table.Load().order {
+		x.control.beat()
+		dead := x.heard.Load()+patience < now
+		if was := x.dead.Swap(dead); dead && !was {
+			for _, r := range p.node.replicas() {
+				if r.roles.load().Leader == x.id {
+					r.lose(x.id)
+				}
+			}
+		}
+	}
+}
+
+// dead says whether a node has been silent for long. Any goroutine.
+func (p *peers) dead(id raft.NodeID) bool {
+	x := p.find(id)
+	return x != nil && x.dead.Load()
+}
+
+// beat has the link send a beat. Ticker.
+func (l *link) beat() {
+	l.beatDue.Store(true)
+	l.loop.notify()
+}
+
+// sendBeat sends a beat if one is due and nothing else is about to be sent, which says the same. A link that is down needs none.
+func (l *link) sendBeat(busy bool) {
+	if l.beatDue.Swap(false) && !busy {
+		_ = l.node.transport.Send(l.peer, l.class, []transport.Frame{{Kind: transport.KindBeat}})
+	}
+}
+
+// quietAfter is Options.QuietAfter for the core, where 0 is never.
+func (o *Options) quietAfter() time.Duration { return max(o.QuietAfter, 0) }
