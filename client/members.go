@@ -84,16 +84,19 @@ func membersFrom(members []rpc.Member) []Member {
 // ChangeMembers makes all the changes to a group's members in one step and returns when they are in force; a learner that is to be promoted
 // is one then. A node that is added has to run, in a directory made to join. While another change is under way it waits.
 //
-// seen, unless it is zero, is a configuration that LeaderMembers gave: nothing is done unless it is still in force. So it does no harm to
-// ask twice. Errors: ErrConfigurationChanged; *InvalidError for what can't be done, such as to remove the last voter; ErrUncertain: look at
+// seen, unless it is nil, is a configuration that LeaderMembers gave: nothing is done unless it is still in force. So it does no harm to
+// ask twice, and the client does where no answer comes. Errors: ErrConfigurationChanged; *InvalidError for what can't be done, such as to remove the last voter; ErrUncertain: look at
 // the members. Where an earlier attempt was not answered ErrUncertain comes with ErrConfigurationChanged, and mostly means that it is done.
-func (c *Client) ChangeMembers(ctx context.Context, group string, changes []MemberChange, seen ConfigurationID) error {
-	args := rpc.ChangeArgs{SeenIndex: uint64(seen.Index), SeenTerm: seen.Term}
+func (c *Client) ChangeMembers(ctx context.Context, group string, changes []MemberChange, seen *ConfigurationID) error {
+	var args rpc.ChangeArgs
+	if seen != nil {
+		args.Seen, args.SeenIndex, args.SeenTerm = true, uint64(seen.Index), seen.Term
+	}
 	for _, x := range changes {
 		args.Changes = append(args.Changes, rpc.MemberChange{Kind: uint8(x.Kind), ID: x.ID, Address: x.Address, Priority: x.Priority,
 			Promote: x.Promote, Replaces: x.Replaces})
 	}
 	r := newRequest(group, rpc.VerbChange, &args, &rpc.Empty{})
-	r.repeatable = seen != ConfigurationID{}
+	r.repeatable = seen != nil
 	return c.do(ctx, r)
 }

@@ -38,7 +38,8 @@ func (r groupReplica) propose(ctx context.Context, body []byte) (statemachine.Re
 func (r groupReplica) reach(ctx context.Context, level ReadLevel) error {
 	for {
 		err := Reach(ctx, r.group, level)
-		if !leaderless(err) {
+		var elsewhere *node.NotLeaderError // where it names a leader, its round or the leader's term ended before the answer
+		if !leaderless(err) && !errors.As(err, &elsewhere) {
 			return err
 		}
 		if err := r.awaitLeader(ctx, err); err != nil {

@@ -4,16 +4,26 @@ import (
 	"context"
 
 	"github.com/ledgerkv/ledgerkv/node"
-	"github.com/ledgerkv/ledgerkv/raft"
 )
 
 // The types of a group's membership; see package raft.
 type (
-	Configuration      = raft.Configuration
-	ConfigurationEntry = raft.ConfigurationEntry
-	Member             = raft.Member
-	MemberChange       = raft.MemberChange
-	EntryID            = raft.EntryID
+	Configuration      = node.Configuration
+	ConfigurationEntry = node.ConfigurationEntry
+	Member             = node.Member
+	MemberChange       = node.MemberChange
+	EntryID            = node.EntryID
+)
+
+// The kinds of changes; see raft.ChangeKind.
+const (
+	AddLearner    = node.AddLearner
+	AddVoter      = node.AddVoter
+	RemoveMember  = node.RemoveMember
+	PromoteMember = node.PromoteMember
+	DemoteMember  = node.DemoteMember
+	SetAddress    = node.SetAddress
+	SetPriority   = node.SetPriority
 )
 
 // Members is who is in the store's group as far as this replica knows, with the entry that says so. Nobody may change it.
@@ -37,12 +47,12 @@ func (s *Store) ChangeMembers(ctx context.Context, changes []MemberChange, seen 
 // Invite asks the nodes that changes of a group would add who they are, so that ChangeMembers on this node can add them. It blocks until all
 // have answered, or ctx is done. Errors: those of node.Node.Invite; *NotLeaderError when this replica doesn't lead the group.
 func Invite(ctx context.Context, n *node.Node, group *node.Group, changes []MemberChange) error {
-	if role := group.Role(); role.Role != raft.Leader {
+	if role := group.Role(); role.Leader != n.ID() {
 		return &NotLeaderError{Leader: role.Leader}
 	}
 	members := group.Members().Configuration
 	for _, c := range changes {
-		if c.Kind != raft.AddLearner && c.Kind != raft.AddVoter {
+		if c.Kind != AddLearner && c.Kind != AddVoter {
 			continue
 		}
 		if _, member := members.Member(c.ID); member {

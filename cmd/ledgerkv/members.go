@@ -106,7 +106,7 @@ func (c *changing) inGroup(ctx context.Context, cl *client.Client, group string,
 			return waiting, err
 		}
 		if len(changes) > 0 {
-			err := cl.ChangeMembers(ctx, group, changes, m.Configuration)
+			err := cl.ChangeMembers(ctx, group, changes, &m.Configuration)
 			if err != nil && !errors.Is(err, client.ErrConfigurationChanged) && !errors.Is(err, client.ErrUncertain) {
 				return waiting, err
 			}

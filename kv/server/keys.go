@@ -8,6 +8,7 @@ import (
 	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
 	"github.com/ledgerkv/ledgerkv/kv"
 	"github.com/ledgerkv/ledgerkv/kv/model"
+	"github.com/ledgerkv/ledgerkv/node"
 )
 
 // maxReadBytes bounds what one range returns, so that its answer fits a frame with room to spare.
@@ -185,18 +186,27 @@ func (h handler) txn(ctx context.Context, g *served, call *rpc.Call) (any, error
 // same, but where there is no leader it waits for one, and the client does better to go and ask another node. Unless any replica may
 // serve the read, a level that is the leader's business is refused where another one leads.
 func (h handler) reach(ctx context.Context, g *served, level *kv.ReadLevel, anyReplica bool) error {
-	switch {
-	case level.OfReplica():
-	case anyReplica:
-		if _, err := h.leaderOf(ctx, g); err != nil {
-			return err
-		}
-	default:
+	if !level.OfReplica() && !anyReplica {
 		if err := h.awaitLeader(ctx, g); err != nil {
 			return err
 		}
+		defer func() { *level = kv.Local }()
+		return kv.Reach(ctx, g.Group.Group, *level)
 	}
-	err := kv.Reach(ctx, g.Group.Group, *level)
-	*level = kv.Local
-	return err
+	for try := 1; ; try++ {
+		if !level.OfReplica() {
+			if _, err := h.leaderOf(ctx, g); err != nil {
+				return err
+			}
+		}
+		err := kv.Reach(ctx, g.Group.Group, *level)
+		var elsewhere *node.NotLeaderError
+		if try == maxReachTries || !errors.As(err, &elsewhere) || elsewhere.Leader == "" {
+			*level = kv.Local
+			return err
+		}
+	}
 }
+
+// maxReachTries is how often a replica that does not lead asks for a round: a change of its role or of the leader ends the one under way.
+const maxReachTries = 3

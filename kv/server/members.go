@@ -58,7 +58,7 @@ func (s *Server) clientOf(id node.NodeID) string {
 	return s.opts.member(id).Client
 }
 
-// members says who is in a group, and, where this node leads it, how far each is.
+// members says who is in a group, and, where the leader was asked for, how far each is.
 func (h handler) members(ctx context.Context, g *served, call *rpc.Call) (any, error) {
 	var args rpc.MembersArgs
 	if err := call.Decode(&args); err != nil {
@@ -76,7 +76,7 @@ func (h handler) members(ctx context.Context, g *served, call *rpc.Call) (any, e
 	in := st.Members
 	out := &rpc.MembersResult{Cluster: h.opts.Cluster, Leader: string(st.Role.Leader), Term: uint64(st.Role.Term), Members: h.membersOf(in.Configuration),
 		SeenIndex: uint64(in.ID.Index), SeenTerm: uint64(in.ID.Term), Joint: in.Configuration.Joint, Committed: st.Commit >= in.ID.Index, Last: uint64(st.Last)}
-	if st.Role.Role != raft.Leader {
+	if !args.Leader {
 		return out, nil
 	}
 	for i := range out.Members {
@@ -134,7 +134,7 @@ func (h handler) change(ctx context.Context, g *served, call *rpc.Call) (any, er
 		return nil, err
 	}
 	var seen *kv.EntryID
-	if args.SeenIndex != 0 {
+	if args.Seen {
 		seen = &kv.EntryID{Index: node.Index(args.SeenIndex), Term: node.Term(args.SeenTerm)}
 	}
 	_, err = g.Group.Group.ChangeMembers(ctx, changes, seen)

@@ -241,9 +241,10 @@ type MemberChange struct {
 	Replaces string
 }
 
-// ChangeArgs makes changes in one step, unless SeenIndex is set and the configuration in force isn't that of the entry named any more.
+// ChangeArgs makes changes in one step, unless Seen is set and the configuration in force isn't that of the entry named any more.
 type ChangeArgs struct {
 	Changes   []MemberChange
+	Seen      bool
 	SeenIndex uint64
 	SeenTerm  uint64
 }
