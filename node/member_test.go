@@ -119,3 +119,21 @@ func TestANewcomerIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "started to join")
 	require.ErrorContains(t, receiver{h.Node}.Admit(transport.Hello{Node: "n2", Directory: [16]byte{9}, Newcomer: true}, false), "choose a new id")
 }
+
+// Until the members are changed for the first time a node is where the options say, and from then on where the configuration does.
+func TestWhereAMemberIsReached(t *testing.T) {
+	h := newHandNode(t, 3, handLog())
+	require.Equal(t, "memory:n2", h.addressOf(raft.Member{ID: "n2", Address: "elsewhere"}))
+	require.Equal(t, "elsewhere", h.addressOf(raft.Member{ID: "n2", Address: "elsewhere", Directory: [16]byte{2}}))
+	require.Equal(t, "elsewhere", h.addressOf(raft.Member{ID: "n4", Address: "elsewhere"}))
+}
+
+// The first change keeps the nodes where they are, though the cluster began elsewhere.
+func TestTheFirstChangeSaysWhereTheNodesAre(t *testing.T) {
+	h := newHandNode(t, 3, handLog())
+	h.lead()
+	h.opts.Peers[1].Address = "moved"
+	h.change(MemberChange{Kind: raft.DemoteMember, ID: "n3"})
+	m, _ := (&Group{h.r}).Members().Configuration.Member("n2")
+	require.Equal(t, "moved", m.Address)
+}

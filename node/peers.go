@@ -162,7 +162,7 @@ func (p *peers) wanted(now uint64) (addresses map[raft.NodeID]string, more bool)
 		}
 		for _, m := range c.Configuration.Members {
 			if members[m.ID] == "" {
-				members[m.ID] = m.Address
+				members[m.ID] = n.addressOf(m)
 			}
 		}
 	}
@@ -189,6 +189,19 @@ func (p *peers) wanted(now uint64) (addresses map[raft.NodeID]string, more bool)
 	}
 	delete(addresses, n.opts.ID)
 	return addresses, more
+}
+
+// addressOf is where a member is reached. A configuration that was never changed says where the nodes were when the cluster began; what this
+// process was told is newer.
+func (n *Node) addressOf(m raft.Member) string {
+	if m.Directory == [16]byte{} {
+		for _, p := range n.opts.Peers {
+			if p.ID == m.ID && p.Address != "" {
+				return p.Address
+			}
+		}
+	}
+	return m.Address
 }
 
 // involved says whether the replica has anything to say to the members of the configuration in force: not once it knows that it is none.

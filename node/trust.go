@@ -78,6 +78,9 @@ func (r *replica) nameless(current raft.Configuration) (naming []MemberChange, e
 		}
 		c.Directory = known
 		naming = append(naming, c)
+		if at := r.node.addressOf(m); at != m.Address { // the configuration is what counts from here on
+			naming = append(naming, MemberChange{Kind: raft.SetAddress, ID: m.ID, Address: at})
+		}
 	}
 	return naming, nil
 }
