@@ -86,6 +86,11 @@ func (h handler) leaderOf(ctx context.Context, g *served) (node.NodeID, error) {
 		if role.Err != nil || role.Leader != "" {
 			return role.Leader, role.Err
 		}
+		if in := g.Group.Group.Members().Configuration; h.opts.Node.Admitted() {
+			if _, member := in.Member(h.opts.Node.ID()); !member { // removed, or not added yet: others know better
+				return "", &node.NotLeaderError{}
+			}
+		}
 		if _, err := g.Group.Group.AwaitRole(wait, role.Seq); err != nil {
 			if !h.opts.Node.Admitted() {
 				return "", kv.ErrNotAdmitted

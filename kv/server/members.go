@@ -22,7 +22,7 @@ func (s *Server) membersOf(c raft.Configuration) []rpc.Member {
 		return out
 	}
 	for _, m := range c.Members {
-		known := s.member(m.ID, m.Address)
+		known := s.member(m)
 		member := rpc.Member{ID: string(m.ID), Peer: known.Peer, Client: known.Client, Voter: m.Voter, Priority: m.Priority,
 			WasVoter: m.WasVoter, Leaves: m.Leaves, Promote: m.Promote, Replaces: string(m.Replaces)}
 		if m.Directory != [16]byte{} {
@@ -33,17 +33,17 @@ func (s *Server) membersOf(c raft.Configuration) []rpc.Member {
 	return out
 }
 
-// member gives a node's ports: those that this one was told of, otherwise what follows from its address in a configuration, which also
-// counts more than what was said of the peer port when the cluster began.
-func (s *Server) member(id node.NodeID, address string) Member {
-	m := s.opts.member(id)
-	if m.Client == "" && address != "" && s.opts.ClientOf != nil {
-		m.Client = s.opts.ClientOf(address)
+// member gives a member's ports: those that this node was told of, otherwise what follows from its address in the configuration. That is newer
+// than what was said of the peer port when the cluster began, once the configuration was changed and so names directories.
+func (s *Server) member(m raft.Member) Member {
+	out := s.opts.member(m.ID)
+	if m.Address != "" && (out.Peer == "" || m.Directory != [16]byte{}) {
+		out.Peer = m.Address
 	}
-	if address != "" {
-		m.Peer = address
+	if out.Client == "" && out.Peer != "" && s.opts.ClientOf != nil {
+		out.Client = s.opts.ClientOf(out.Peer)
 	}
-	return m
+	return out
 }
 
 // clientOf gives the client port of a node, empty when it is not known.
@@ -51,7 +51,7 @@ func (s *Server) clientOf(id node.NodeID) string {
 	for i := range s.opts.Groups {
 		if g := s.opts.Groups[i].Group; g != nil {
 			if m, ok := g.Members().Configuration.Member(id); ok {
-				return s.member(id, m.Address).Client
+				return s.member(m).Client
 			}
 		}
 	}
