@@ -24,6 +24,9 @@ type Client struct {
 	endpoints []*endpoint
 	// turn says which endpoint is asked where no leader is known.
 	turn int
+	// nearest says which endpoint serves reads with ReadFrom Any, and left when that last became another one.
+	nearest int
+	left    time.Time
 	// leaders holds the endpoint of each group's leader, as far as is known.
 	leaders map[string]*endpoint
 	closed  bool
@@ -62,14 +65,23 @@ type request struct {
 	verb   rpc.Verb
 	args   any
 	result any
-	// repeatable: it does no harm to do it twice.
-	repeatable bool
-	// anywhere: any replica may serve it.
-	anywhere bool
+	// writes: it may change something. repeatable: it does no harm to do it twice.
+	writes, repeatable bool
+	// anywhere: any replica may serve it. nearby: and the nearest one shall, rather than the leader.
+	anywhere, nearby bool
 }
 
 func newRequest(group string, verb rpc.Verb, args, result any) request {
-	return request{group: group, verb: verb, args: args, result: result, repeatable: !verb.Writes()}
+	return request{group: group, verb: verb, args: args, result: result, writes: verb.Writes(), repeatable: !verb.Writes()}
+}
+
+// newRead gives a request that reads at a level.
+func (c *Client) newRead(level ReadLevel, verb rpc.Verb, args, result any) request {
+	r := newRequest(c.opts.Group, verb, args, result)
+	r.writes, r.repeatable = false, true
+	r.nearby = c.opts.ReadFrom == Any
+	r.anywhere = r.nearby || level.OfReplica()
+	return r
 }
 
 // next says what follows from an attempt.
@@ -92,12 +104,12 @@ func (c *Client) do(ctx context.Context, r request) error {
 	var around detour
 	doubt := false
 	for {
-		e := c.target(r.group, around.closed)
+		e := c.target(r, around.closed)
 		if e == nil {
 			return around.damage
 		}
 		outcome := c.attempt(ctx, e, r)
-		doubt = doubt || r.verb.Writes() && mayBeDone(outcome)
+		doubt = doubt || r.writes && mayBeDone(outcome)
 		step, err := c.judge(e, r, outcome)
 		if last == nil || ctx.Err() == nil { // That the time ran out says less than what went wrong before.
 			last = err
@@ -109,7 +121,7 @@ func (c *Client) do(ctx context.Context, r request) error {
 			around.avoid(ctx, e, err)
 			continue
 		case step == follow:
-			around.misled(e, c.target(r.group, nil))
+			around.misled(e, c.target(r, nil))
 			if follows++; follows <= 3 {
 				continue
 			}
@@ -175,13 +187,13 @@ func (c *Client) judge(e *endpoint, r request, err error) (next, error) {
 		return c.judgeAnswer(e, r, answer)
 	}
 	if rpc.IsSent(err) && !r.repeatable {
-		c.avoid(r.group, e)
+		c.avoid(r, e)
 		return finish, fmt.Errorf("%w: %s: %w", ErrUncertain, e.address, err)
 	}
 	if errors.Is(err, ErrClosed) || c.ctx.Err() != nil {
 		return finish, ErrClosed
 	}
-	c.avoid(r.group, e)
+	c.avoid(r, e)
 	var refused *rpc.RefusedError
 	if errors.As(err, &refused) && c.opts.Cluster != "" && refused.Cluster != c.opts.Cluster {
 		return finish, fmt.Errorf("%w: %w", ErrWrongCluster, err)
@@ -193,21 +205,24 @@ func (c *Client) judge(e *endpoint, r request, err error) (next, error) {
 func (c *Client) judgeAnswer(e *endpoint, r request, answer *rpc.Error) (next, error) {
 	switch answer.Code {
 	case rpc.CodeNotLeader:
-		if c.redirect(r.group, e, answer) {
+		if c.redirect(r, e, answer) {
 			return follow, answer
 		}
 		return again, answer
 	case rpc.CodeClosed, rpc.CodeUnavailable:
-		c.avoid(r.group, e)
+		c.avoid(r, e)
 		return again, answer
-	case rpc.CodeBusy, rpc.CodeTimeout:
+	case rpc.CodeBusy, rpc.CodeTimeout, rpc.CodeConfigurationPending:
+		if r.anywhere { // another replica may be less busy, or further
+			c.avoid(r, e)
+		}
 		return again, answer
 	case rpc.CodeUncertain:
 		if r.repeatable {
 			return again, answer
 		}
 	case rpc.CodeCorrupt:
-		if !r.verb.Writes() {
+		if !r.writes {
 			return elsewhere, fmt.Errorf("%w (%s)", reason(answer), e.address)
 		}
 	}

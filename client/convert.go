@@ -12,7 +12,7 @@ func itemFrom(i rpc.Item) Item {
 
 func rangeArgs(o RangeOptions) rpc.RangeArgs {
 	return rpc.RangeArgs{Prefix: o.Prefix, From: o.From, To: o.To, Limit: uint64(o.Limit), MaxBytes: uint64(o.MaxBytes),
-		Reverse: o.Reverse, KeysOnly: o.KeysOnly, CountOnly: o.CountOnly, Revision: uint64(o.Revision), Level: uint8(o.Level)}
+		Reverse: o.Reverse, KeysOnly: o.KeysOnly, CountOnly: o.CountOnly, Revision: uint64(o.Revision), Level: uint8(o.Level.Kind), Bound: o.Level.Bound}
 }
 
 func rangeFrom(r rpc.RangeResult) RangeResult {
@@ -27,7 +27,7 @@ func rangeFrom(r rpc.RangeResult) RangeResult {
 }
 
 func txnArgs(t Txn) *rpc.TxnArgs {
-	args := &rpc.TxnArgs{Success: opArgs(t.Success), Failure: opArgs(t.Failure)}
+	args := &rpc.TxnArgs{Success: opArgs(t.Success), Failure: opArgs(t.Failure), Level: uint8(t.Level.Kind), Bound: t.Level.Bound}
 	for _, c := range t.Compares {
 		args.Compares = append(args.Compares, rpc.Compare{Target: uint8(c.Target), Operator: uint8(c.Operator), Key: c.Key,
 			Number: c.Number, Value: c.Value})
@@ -48,7 +48,7 @@ func opArgs(ops []Op) []rpc.Op {
 }
 
 func txnFrom(r rpc.TxnResult) TxnResult {
-	out := TxnResult{Revision: Revision(r.Revision), Succeeded: r.Succeeded}
+	out := TxnResult{Revision: Revision(r.Revision), Succeeded: r.Succeeded, Applied: Index(r.Applied)}
 	for _, o := range r.Results {
 		op := OpResult{Kind: model.OpKind(o.Kind), Found: o.Found, Deleted: o.Deleted}
 		if o.Item != nil {

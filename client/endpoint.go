@@ -94,6 +94,13 @@ func (e *endpoint) replace(conn *rpc.Conn) {
 	e.old, e.conn, e.node = live, conn, conn.Welcome().Node
 }
 
+// connected reports whether there is a usable connection.
+func (e *endpoint) connected() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.conn != nil && e.conn.Usable()
+}
+
 // isNode reports whether this is where a node was found.
 func (e *endpoint) isNode(id string) bool {
 	e.mu.Lock()

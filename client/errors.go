@@ -86,6 +86,8 @@ func reason(e *rpc.Error) error {
 		return &InvalidError{Field: e.Field, Problem: e.Problem, Err: ErrUnsupported}
 	case rpc.CodeBadRequest:
 		return &InvalidError{Field: e.Field, Problem: e.Problem}
+	case rpc.CodeConfigurationChanged:
+		return fmt.Errorf("%w: %w", ErrConfigurationChanged, e)
 	case rpc.CodeDiskFull:
 		return fmt.Errorf("%w: %w", ErrDiskFull, e)
 	case rpc.CodeCorrupt:

@@ -82,10 +82,10 @@ func (f *Follower) fetch(ctx context.Context) error {
 	f.drop()
 	var step next
 	if errors.Is(err, io.EOF) {
-		c.avoid(f.log.group, f.from)
+		c.avoid(f.request(), f.from)
 		step = again
 	} else {
-		step, err = c.judge(f.from, request{group: f.log.group, verb: rpc.VerbLogFollow, repeatable: true, anywhere: true}, err)
+		step, err = c.judge(f.from, f.request(), err)
 	}
 	switch step {
 	case finish:
@@ -93,7 +93,7 @@ func (f *Follower) fetch(ctx context.Context) error {
 		return nil
 	case elsewhere:
 		f.around.avoid(ctx, f.from, err)
-		if c.target(f.log.group, f.around.closed) == nil {
+		if c.target(f.request(), f.around.closed) == nil {
 			f.ended = f.around.damage
 		}
 		return nil
@@ -105,6 +105,13 @@ func (f *Follower) fetch(ctx context.Context) error {
 		return f.around.explain(givenUp(stopped, err))
 	}
 	return nil
+}
+
+// request is what the follower asks for, as far as the ways of the client depend on it.
+func (f *Follower) request() request {
+	r := newRequest(f.log.group, rpc.VerbLogFollow, nil, nil)
+	r.anywhere, r.nearby = true, f.log.client.opts.ReadFrom == Any
+	return r
 }
 
 // quietAttempts is how many times Options.AttemptTimeout a node may say nothing: it sends an empty part every 5 s at least.
@@ -129,7 +136,7 @@ func (f *Follower) open(ctx context.Context) error {
 	if f.stream != nil {
 		return nil
 	}
-	f.from = f.log.client.target(f.log.group, f.around.closed)
+	f.from = f.log.client.target(f.request(), f.around.closed)
 	conn, err := f.from.connect(ctx)
 	if err != nil {
 		return &rpc.CallError{Err: err}

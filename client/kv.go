@@ -34,9 +34,8 @@ func (c *Client) GetWith(ctx context.Context, key []byte, opts GetOptions) (GetR
 		return GetResult{}, err
 	}
 	var result rpc.GetResult
-	r := newRequest(c.opts.Group, rpc.VerbGet, &rpc.GetArgs{Key: key, Revision: uint64(opts.Revision), Level: uint8(opts.Level)}, &result)
-	r.anywhere = opts.Level == Local
-	if err := c.do(ctx, r); err != nil {
+	args := rpc.GetArgs{Key: key, Revision: uint64(opts.Revision), Level: uint8(opts.Level.Kind), Bound: opts.Level.Bound, AnyReplica: c.opts.ReadFrom == Any}
+	if err := c.do(ctx, c.newRead(opts.Level, rpc.VerbGet, &args, &result)); err != nil {
 		return GetResult{}, err
 	}
 	got := GetResult{Revision: Revision(result.Revision), Applied: Index(result.Applied)}
@@ -80,21 +79,27 @@ func (c *Client) Range(ctx context.Context, opts RangeOptions) (RangeResult, err
 	}
 	var result rpc.RangeResult
 	args := rangeArgs(opts)
-	r := newRequest(c.opts.Group, rpc.VerbRange, &args, &result)
-	r.anywhere = opts.Level == Local
-	if err := c.do(ctx, r); err != nil {
+	args.AnyReplica = c.opts.ReadFrom == Any
+	if err := c.do(ctx, c.newRead(opts.Level, rpc.VerbRange, &args, &result)); err != nil {
 		return RangeResult{}, err
 	}
 	return rangeFrom(result), nil
 }
 
-// Txn carries a transaction out in one step. Whether its comparisons held is in the result, not an error.
+// Txn carries a transaction out in one step. Whether its comparisons held is in the result, not an error. One that only reads is a read,
+// of txn.Level.
 func (c *Client) Txn(ctx context.Context, txn Txn) (TxnResult, error) {
 	if err := txn.Validate(); err != nil {
 		return TxnResult{}, err
 	}
 	var result rpc.TxnResult
-	if err := c.do(ctx, newRequest(c.opts.Group, rpc.VerbTxn, txnArgs(txn), &result)); err != nil {
+	args := txnArgs(txn)
+	r := newRequest(c.opts.Group, rpc.VerbTxn, args, &result)
+	if txn.ReadOnly() {
+		args.AnyReplica = c.opts.ReadFrom == Any
+		r = c.newRead(txn.Level, rpc.VerbTxn, args, &result)
+	}
+	if err := c.do(ctx, r); err != nil {
 		return TxnResult{}, err
 	}
 	return txnFrom(result), nil

@@ -15,6 +15,8 @@ type Options struct {
 	Endpoints []string
 	// Group is the key-value group that Put, Get and so on speak of. Default "kv".
 	Group string
+	// ReadFrom says which replica reads are asked of. Default Leader.
+	ReadFrom ReadFrom
 	// Cluster is the name of the cluster; a node of another one refuses the connection. Empty means any.
 	Cluster string
 	// Agent names the program in the nodes' logs. Default "ledgerkv-client".
@@ -33,6 +35,18 @@ type Options struct {
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 }
 
+// ReadFrom says which replica serves a client's reads. Their level (ReadLevel) promises the same wherever they are served.
+type ReadFrom uint8
+
+const (
+	// Leader: linearizable reads go to the leader, which serves them in one round.
+	Leader ReadFrom = 0
+	// Any: reads go to the first of Options.Endpoints that serves them, so the nearest should stand first; when it fails, to the next for a
+	// while. It spares the leader; a linearizable read takes a message to the leader and back besides, but its answer comes from
+	// near by.
+	Any ReadFrom = 1
+)
+
 // Validate reports every fault of the options at once, and nil when there is none.
 func (o Options) Validate() error {
 	var faults []error
@@ -43,6 +57,9 @@ func (o Options) Validate() error {
 		if host, port, err := net.SplitHostPort(e); err != nil || host == "" || port == "" {
 			faults = append(faults, fmt.Errorf("client: Options.Endpoints: expected host:port, found %q", e))
 		}
+	}
+	if o.ReadFrom > Any {
+		faults = append(faults, fmt.Errorf("client: Options.ReadFrom: expected Leader or Any, found %d", o.ReadFrom))
 	}
 	for _, f := range []struct {
 		name  string

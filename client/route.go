@@ -2,6 +2,7 @@ package client
 
 import (
 	"slices"
+	"time"
 
 	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
 )
@@ -38,16 +39,25 @@ func (c *Client) known() []*endpoint {
 	return append([]*endpoint(nil), c.endpoints...)
 }
 
-// target gives the endpoint to ask about a group: its leader's, as far as is known, otherwise one that did not fail last. It is none of those
-// in without, and nil when no other is known.
-func (c *Client) target(group string, without []*endpoint) *endpoint {
+// returnAfter is for how long reads stay away from the nearest endpoint when that has failed.
+const returnAfter = 30 * time.Second
+
+// target gives the endpoint to ask: the one of the group's leader, as far as is known, or the nearest one, otherwise one that did not fail last. It is
+// none of those in without, and nil when no other is known.
+func (c *Client) target(r request, without []*endpoint) *endpoint {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e := c.leaders[group]; e != nil && !slices.Contains(without, e) {
+	turn := c.turn
+	if r.nearby {
+		if c.nearest > 0 && time.Since(c.left) >= returnAfter {
+			c.nearest = 0
+		}
+		turn = c.nearest
+	} else if e := c.leaders[r.group]; e != nil && !slices.Contains(without, e) {
 		return e
 	}
 	for i := range c.endpoints {
-		if e := c.endpoints[(c.turn+i)%len(c.endpoints)]; !slices.Contains(without, e) {
+		if e := c.endpoints[(turn+i)%len(c.endpoints)]; !slices.Contains(without, e) {
 			return e
 		}
 	}
@@ -61,12 +71,18 @@ func (c *Client) served(group string, e *endpoint) {
 	c.leaders[group] = e
 }
 
-// avoid makes the next attempt go elsewhere.
-func (c *Client) avoid(group string, e *endpoint) {
+// avoid makes the next attempt of such a request go elsewhere.
+func (c *Client) avoid(r request, e *endpoint) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.leaders[group] == e {
-		delete(c.leaders, group)
+	if r.nearby {
+		if c.endpoints[c.nearest%len(c.endpoints)] == e {
+			c.nearest, c.left = c.nearest+1, time.Now()
+		}
+		return
+	}
+	if c.leaders[r.group] == e {
+		delete(c.leaders, r.group)
 	}
 	if c.endpoints[c.turn%len(c.endpoints)] == e {
 		c.turn++
@@ -74,19 +90,20 @@ func (c *Client) avoid(group string, e *endpoint) {
 }
 
 // redirect follows an answer that names the leader. It reports whether that is another endpoint to ask.
-func (c *Client) redirect(group string, from *endpoint, answer *rpc.Error) bool {
-	c.avoid(group, from)
-	to := c.endpointAt(answer.Address)
-	if to == nil && answer.Leader != "" {
-		for _, e := range c.known() {
-			if e.isNode(answer.Leader) {
-				to = e
-			}
+func (c *Client) redirect(r request, from *endpoint, answer *rpc.Error) bool {
+	c.avoid(r, from)
+	var to *endpoint
+	for _, e := range c.known() { // who is connected is there for certain; where a node was found, or is said to be, it may be no more
+		if answer.Leader != "" && e.isNode(answer.Leader) && (to == nil || e.connected()) {
+			to = e
 		}
+	}
+	if told := c.endpointAt(answer.Address); told != nil && (to == nil || !to.connected()) {
+		to = told
 	}
 	if to == nil || to == from {
 		return false
 	}
-	c.served(group, to)
+	c.served(r.group, to)
 	return true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
 )
@@ -17,6 +18,22 @@ type Member struct {
 	Client   string
 	Voter    bool
 	Priority uint16
+	// WasVoter: it votes in the outgoing half of a joint configuration, and, if Leaves is set, is gone afterwards. Promote: the learner gets
+	// its vote when it has caught up, and then Replaces, if there is one, leaves.
+	WasVoter, Leaves, Promote bool
+	Replaces                  string
+	// Directory is the UUID of the node's directory, empty while no configuration names it.
+	Directory []byte
+	// Known: Match, the last entry that it is known to have on disk, and Heard, the time since its last word, are there; in LeaderMembers' result.
+	Known bool
+	Match Index
+	Heard time.Duration
+}
+
+// ConfigurationID names the entry of a group's log that says who is in the group.
+type ConfigurationID struct {
+	Index Index
+	Term  uint64
 }
 
 // Members is who is in a group.
@@ -26,6 +43,20 @@ type Members struct {
 	Leader  string
 	Term    uint64
 	Members []Member
+	// Configuration is the entry that says so. Joint: it is on the way from one to another. Committed: a quorum has it.
+	Configuration    ConfigurationID
+	Joint, Committed bool
+	// Last is the last entry of the log.
+	Last Index
+}
+
+// Member finds a member by its id.
+func (m Members) Member(id string) (Member, bool) {
+	i := slices.IndexFunc(m.Members, func(x Member) bool { return x.ID == id })
+	if i < 0 {
+		return Member{}, false
+	}
+	return m.Members[i], true
 }
 
 // NodeStatus is a node's state.
@@ -71,29 +102,6 @@ type GroupStatus struct {
 	Revision  Revision
 	Compacted Revision
 	Members   []Member
-}
-
-// Members says who is in a group, or, with an empty name, which nodes the cluster has. The client then knows their endpoints.
-func (c *Client) Members(ctx context.Context, group string) (Members, error) {
-	var result rpc.MembersResult
-	r := newRequest(group, rpc.VerbMembers, &rpc.Empty{}, &result)
-	r.anywhere = true
-	if err := c.do(ctx, r); err != nil {
-		return Members{}, err
-	}
-	m := Members{Cluster: result.Cluster, Leader: result.Leader, Term: result.Term, Members: membersFrom(result.Members)}
-	for _, member := range m.Members {
-		c.endpointAt(member.Client)
-	}
-	return m, nil
-}
-
-func membersFrom(members []rpc.Member) []Member {
-	var out []Member
-	for _, m := range members {
-		out = append(out, Member{ID: m.ID, Peer: m.Peer, Client: m.Client, Voter: m.Voter, Priority: m.Priority})
-	}
-	return out
 }
 
 // Transfer hands a group's leadership to a node and returns when that leads.

@@ -52,7 +52,12 @@ func TestGetTravels(t *testing.T) {
 		require.Equal(t, client.GetResult{Revision: 5, Applied: 6,
 			Item: client.Item{Key: key, Value: value, CreateRevision: 1, ModRevision: 2, Version: 3, Lease: 4}}, got)
 	})
-	require.Equal(t, rpc.GetArgs{Key: key, Revision: 5, Level: rpc.LevelLocal}, args)
+	require.Equal(t, rpc.GetArgs{Key: key, Revision: 5, Level: uint8(model.LevelLocal)}, args)
+	exchange(t, &args, &rpc.GetResult{Revision: 9}, func(c *client.Client) {
+		_, err := c.GetWith(ctx, key, client.GetOptions{Level: client.AtLeastRevision(9)})
+		require.ErrorIs(t, err, client.ErrNotFound)
+	})
+	require.Equal(t, rpc.GetArgs{Key: key, Level: uint8(model.LevelAtLeastRevision), Bound: 9}, args)
 	exchange(t, &args, &rpc.GetResult{Revision: 5, Applied: 6}, func(c *client.Client) {
 		got, err := c.GetWith(ctx, key, client.GetOptions{})
 		require.ErrorIs(t, err, client.ErrNotFound)
@@ -95,7 +100,7 @@ func TestRangeTravels(t *testing.T) {
 			More: true, Revision: 3, Applied: 4}, got)
 	})
 	require.Equal(t, rpc.RangeArgs{From: key, To: value, Limit: 1, MaxBytes: 2, Reverse: true, KeysOnly: true, CountOnly: true,
-		Revision: 3, Level: rpc.LevelLocal}, args)
+		Revision: 3, Level: uint8(model.LevelLocal)}, args)
 }
 
 func TestTxnTravels(t *testing.T) {
@@ -166,7 +171,10 @@ func TestWhatCannotBeDoneIsNotSent(t *testing.T) {
 	for i, call := range []func() error{
 		func() error { _, err := c.Put(ctx, nil, value); return err },
 		func() error { _, err := c.Get(ctx, nil); return err },
-		func() error { _, err := c.GetWith(ctx, key, client.GetOptions{Level: 9}); return err },
+		func() error {
+			_, err := c.GetWith(ctx, key, client.GetOptions{Level: client.ReadLevel{Kind: 9}})
+			return err
+		},
 		func() error { _, err := c.Delete(ctx, nil); return err },
 		func() error { _, err := c.Range(ctx, client.RangeOptions{Limit: -1}); return err },
 		func() error { _, err := c.Txn(ctx, client.Do(client.Put(nil, nil))); return err },

@@ -1,6 +1,10 @@
 package kv
 
-import "github.com/ledgerkv/ledgerkv/kv/model"
+import (
+	"time"
+
+	"github.com/ledgerkv/ledgerkv/kv/model"
+)
 
 // The types of package kv/model, where they are described.
 type (
@@ -21,12 +25,24 @@ type (
 	ReadLevel    = model.ReadLevel
 )
 
-// Read levels and the newest revision; see package kv/model.
-const (
+// Latest is the newest revision.
+const Latest = model.Latest
+
+// Read levels without a bound; see package kv/model.
+var (
 	Linearizable = model.Linearizable
 	Local        = model.Local
-	Latest       = model.Latest
+	Lease        = model.Lease
 )
+
+// AtLeastIndex is the level of reads that hold all entries up to an index.
+func AtLeastIndex(index Index) ReadLevel { return model.AtLeastIndex(index) }
+
+// AtLeastRevision is the level of reads that hold everything up to a revision, such as that of a write.
+func AtLeastRevision(revision Revision) ReadLevel { return model.AtLeastRevision(revision) }
+
+// MaxStaleness is the level of reads that hold what was written d ago or earlier.
+func MaxStaleness(d time.Duration) ReadLevel { return model.MaxStaleness(d) }
 
 // If begins a transaction whose success branch is carried out when all comparisons hold.
 func If(compares ...Compare) Txn { return model.If(compares...) }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
+	"github.com/ledgerkv/ledgerkv/kv/model"
 	"github.com/ledgerkv/ledgerkv/node"
 	"github.com/ledgerkv/ledgerkv/statemachine"
 )
@@ -33,13 +35,53 @@ func (r groupReplica) propose(ctx context.Context, body []byte) (statemachine.Re
 	}
 }
 
-func (r groupReplica) read(ctx context.Context) error {
+func (r groupReplica) reach(ctx context.Context, level ReadLevel) error {
 	for {
-		_, err := r.group.Read(ctx)
-		if !leaderless(err) {
+		err := Reach(ctx, r.group, level)
+		var elsewhere *node.NotLeaderError // where it names a leader, its round or the leader's term ended before the answer
+		if !leaderless(err) && !errors.As(err, &elsewhere) {
 			return err
 		}
 		if err := r.awaitLeader(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// Reach blocks until a key-value group's machine on this node is as new as a read of a level demands, so that the read may be Local
+// then. Unlike a Store's methods it does not wait for a leader to be elected: errors as those of node.Group.Read.
+// REQUIRES: the level is valid, and the group was opened with a Factory.
+func Reach(ctx context.Context, group *node.Group, level ReadLevel) (err error) {
+	switch level.Kind {
+	case model.LevelLocal:
+		return ctx.Err()
+	case model.LevelAtLeastIndex:
+		return group.WaitApplied(ctx, node.Index(level.Bound))
+	case model.LevelAtLeastRevision:
+		return reachRevision(ctx, group, Revision(level.Bound))
+	case model.LevelMaxStaleness:
+		_, err = group.Fresh(ctx, level.Staleness())
+		return err
+	case model.LevelLease:
+		if index, ok := group.LeaseRead(); ok {
+			return group.WaitApplied(ctx, index)
+		}
+	}
+	_, err = group.Read(ctx)
+	return err
+}
+
+// reachRevision blocks until the machine has reached a revision. An entry makes one revision at most, so as many entries are needed as
+// revisions are missing; it looks again when they are there.
+func reachRevision(ctx context.Context, group *node.Group, revision Revision) error {
+	for {
+		applied := group.Applied() // before the revision, which may only be newer then
+		at := group.Machine().(*Machine).Revision()
+		if at >= revision {
+			return ctx.Err()
+		}
+		missing := min(uint64(revision-at), math.MaxUint64-uint64(applied))
+		if err := group.WaitApplied(ctx, applied+node.Index(missing)); err != nil {
 			return err
 		}
 	}

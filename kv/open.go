@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/ledgerkv/ledgerkv/node"
 )
@@ -32,12 +33,17 @@ type Options struct {
 	Cluster string
 	// Peers are the initial members, this node among them, the same on every node. Empty: the node is alone and opens no port.
 	Peers []Peer
+	// Join: the directory, if it is new, is for a node that will be added to a running cluster (Store.ChangeMembers on its leader). Until
+	// then calls wait. Peers may be empty; Listen is required.
+	Join bool
 	// Listen is the address for peers, host:port. Default: this node's address in Peers.
 	Listen string
 	// Engine is what the state is kept in: BTree (the default) or Pebble. Nodes of one cluster may differ.
 	Engine EngineKind
 	// CacheBytes is the memory that Pebble may use for what it has read. Default 32 MiB; at least 1 MiB.
 	CacheBytes int64
+	// Lease, when not 0, lets the leader serve reads of level Lease without a round; the same on every node. See node.GroupOptions.Lease.
+	Lease time.Duration
 	// Logger gets what an operator should know. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -62,7 +68,7 @@ func (o *Options) setDefaults() {
 }
 
 func (o *Options) node() node.Options {
-	return node.Options{Dir: o.Dir, ID: o.Node, Cluster: o.Cluster, Peers: o.Peers, Listen: o.Listen, Logger: o.Logger}
+	return node.Options{Dir: o.Dir, ID: o.Node, Cluster: o.Cluster, Peers: o.Peers, Join: o.Join, Listen: o.Listen, Logger: o.Logger}
 }
 
 // Open opens a node with one key-value group and gives this node's replica of it. It blocks while the log is recovered. Closing the
@@ -85,11 +91,11 @@ func Open(opts Options) (*Store, error) {
 		return nil, err
 	}
 	release := func() error { return errors.Join(n.Close(), factory.Close()) }
-	group, err := n.OpenGroup(node.GroupOptions{ID: groupID, Name: groupName, Factory: factory})
+	group, err := n.OpenGroup(node.GroupOptions{ID: groupID, Name: groupName, Factory: factory, Lease: opts.Lease})
 	if err != nil {
 		return nil, errors.Join(err, release())
 	}
-	return &Store{replica: groupReplica{group}, group: group, release: release}, nil
+	return &Store{replica: groupReplica{group}, group: group, node: n, release: release}, nil
 }
 
 // Attach gives the store of a group that was opened on a node with a Factory. Closing the store does nothing; the node is its

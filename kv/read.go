@@ -44,16 +44,8 @@ func (m *Machine) Range(ctx context.Context, opts model.RangeOptions) (model.Ran
 		return model.RangeResult{}, err
 	}
 	result := model.RangeResult{Revision: model.Revision(view.Revision()), Applied: model.Index(view.Applied())}
-	scan := rangeScan{view: view, sink: rangeSink{opts: opts, result: &result, budget: opts.MaxBytes, bounded: opts.MaxBytes > 0, first: true}}
-	from, to := opts.Bounds()
-	scan.left = statemachine.RangeOptions{From: from, To: to, Reverse: opts.Reverse, KeysOnly: opts.KeysOnly || opts.CountOnly}
-	err = scan.step()
 	m.open.RUnlock()
-	for err == nil && scan.more {
-		if err = ctx.Err(); err == nil {
-			err = m.whileOpen(scan.step)
-		}
-	}
+	err = newScan(view, opts, &result).run(ctx, m)
 	return result, errors.Join(err, view.Close())
 }
 
@@ -80,6 +72,27 @@ type rangeScan struct {
 	// left is what is still to be visited, and more says that there may be something in it.
 	left statemachine.RangeOptions
 	more bool
+}
+
+// newScan reads what opts select of a view into a result.
+func newScan(view statemachine.View, opts model.RangeOptions, result *model.RangeResult) *rangeScan {
+	from, to := opts.Bounds()
+	return &rangeScan{view: view, more: true,
+		sink: rangeSink{opts: opts, result: result, budget: opts.MaxBytes, bounded: opts.MaxBytes > 0, first: true},
+		left: statemachine.RangeOptions{From: from, To: to, Reverse: opts.Reverse, KeysOnly: opts.KeysOnly || opts.CountOnly}}
+}
+
+// run reads to the end, unless ctx is done or the machine is closed before a step.
+func (r *rangeScan) run(ctx context.Context, m *Machine) error {
+	for r.more {
+		if err := m.whileOpen(r.step); err != nil {
+			return err
+		}
+		if err := ctx.Err(); r.more && err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // step visits the next keys. REQUIRES: the machine is not closed meanwhile.

@@ -11,7 +11,7 @@ import (
 // txn carries a transaction out: comparisons against the state before it, then the operations of one branch, each seeing what
 // those before it did.
 func (s *step) txn(t *model.Txn) (data any, err error) {
-	holds, err := s.holds(t.Compares)
+	holds, err := holds(s.batch, t.Compares)
 	if err != nil {
 		return nil, err
 	}
@@ -42,9 +42,15 @@ func (s *step) txn(t *model.Txn) (data any, err error) {
 	return result, nil
 }
 
-func (s *step) holds(compares []model.Compare) (bool, error) {
+// getter gives the item of a key, as a batch and a view do.
+type getter interface {
+	Get(key []byte) (statemachine.Item, bool, error)
+}
+
+// holds says whether all comparisons hold.
+func holds(state getter, compares []model.Compare) (bool, error) {
 	for i := range compares {
-		item, found, err := s.batch.Get(compares[i].Key)
+		item, found, err := state.Get(compares[i].Key)
 		if err != nil {
 			return false, err
 		}

@@ -16,8 +16,8 @@ import (
 // Keys have 1 to model.MaxKeyBytes bytes. Slices passed in must stay unchanged until the call has returned; slices in
 // results are the caller's.
 //
-// Only the leader takes writes and linearizable reads; another replica answers with *NotLeaderError, which names the leader.
-// While no leader is known a call waits for one. Besides the errors that each method names:
+// Only the leader takes writes; another replica answers with *NotLeaderError, which names the leader. Reads are served by every
+// replica, at the level that the caller asks for (ReadLevel). While no leader is known a call that needs one waits for one. Besides the errors that each method names:
 //
 //   - *InvalidError: the request can't be carried out as it stands. Nothing was done.
 //   - *NotLeaderError, ErrBusy, ErrDiskFull, ErrClosed, *FailedError: nothing was done.
@@ -26,6 +26,8 @@ import (
 type Store struct {
 	replica replica
 	group   *node.Group
+	// node is the one that Open has opened; nil for a store that was attached to a group.
+	node *node.Node
 	// release gives back what Open has opened; nil for a store that was attached to a group.
 	release func() error
 }
@@ -34,8 +36,8 @@ type Store struct {
 type replica interface {
 	// propose commits an entry and gives its result once it is applied. body must not be changed any more.
 	propose(ctx context.Context, body []byte) (statemachine.Result, error)
-	// read blocks until the machine holds every write that had completed when read was called.
-	read(ctx context.Context) error
+	// reach blocks until the machine is as new as level, which is not Local, demands.
+	reach(ctx context.Context, level ReadLevel) error
 	// machine is the current machine; another one after an image was installed.
 	machine() *Machine
 	// maxBody is the longest entry that the group takes, in bytes.
@@ -81,10 +83,17 @@ func (s *Store) delete(ctx context.Context, op model.Op) (DeleteResult, error) {
 	return DeleteResult{Revision: Revision(result.Value), Deleted: uint64(deleted)}, err
 }
 
-// Txn carries a transaction out in one step. Whether its comparisons held is in the result, not an error.
+// Txn carries a transaction out in one step. Whether its comparisons held is in the result, not an error. One that only reads is a read,
+// of txn.Level.
 func (s *Store) Txn(ctx context.Context, txn Txn) (TxnResult, error) {
 	if err := txn.Validate(); err != nil {
 		return TxnResult{}, err
+	}
+	if txn.ReadOnly() {
+		if err := s.reach(ctx, txn.Level); err != nil {
+			return TxnResult{}, err
+		}
+		return read(s.replica, func(m *Machine) (TxnResult, error) { return m.ReadTxn(ctx, txn) })
 	}
 	body := AppendTxn(nil, txn)
 	if err := s.fits("transaction", len(body)); err != nil {
@@ -183,7 +192,7 @@ func (s *Store) reach(ctx context.Context, level ReadLevel) error {
 	if level == Local {
 		return ctx.Err()
 	}
-	return s.replica.read(ctx)
+	return s.replica.reach(ctx, level)
 }
 
 // read asks the current machine, and the one after it if that was closed meanwhile because an image was installed.

@@ -223,6 +223,11 @@ type cluster struct {
 }
 
 func newCluster(t *testing.T) *cluster {
+	return newClusterWith(t, func(*node.Options, *node.GroupOptions) {})
+}
+
+// newClusterWith gives a cluster with other settings.
+func newClusterWith(t *testing.T, change func(*node.Options, *node.GroupOptions)) *cluster {
 	c := &cluster{t: t, network: transport.NewNetwork(), stores: map[kv.NodeID]*kv.Store{}}
 	var peers []kv.Peer
 	for i := range 3 {
@@ -233,10 +238,13 @@ func newCluster(t *testing.T) *cluster {
 		factory, err := kv.NewFactory(kinds[i%2], kv.EngineOptions{Dir: filepath.Join(t.TempDir(), "engines"), Logger: quiet})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, factory.Close()) })
-		n, err := node.Open(node.Options{Dir: "data", ID: p.ID, Peers: peers, Transport: c.network.Transport(p.ID), FS: disk.New(uint64(i)), Logger: quiet})
+		opts := node.Options{Dir: "data", ID: p.ID, Peers: peers, Transport: c.network.Transport(p.ID), FS: disk.New(uint64(i)), Logger: quiet}
+		groupOpts := node.GroupOptions{ID: 1, Name: "kv", Factory: factory}
+		change(&opts, &groupOpts)
+		n, err := node.Open(opts)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, n.Close()) })
-		group, err := n.OpenGroup(node.GroupOptions{ID: 1, Name: "kv", Factory: factory})
+		group, err := n.OpenGroup(groupOpts)
 		require.NoError(t, err)
 		c.stores[p.ID], err = kv.Attach(group)
 		require.NoError(t, err)
@@ -313,6 +321,17 @@ func TestStoreOnThreeNodes(t *testing.T) {
 	rev, err := to.Put(ctx, b("after"), nil)
 	require.NoError(t, err, "it waits until it leads")
 	require.Equal(t, kv.Revision(21), rev)
+}
+
+// isolate cuts a store's node off from all others.
+func (c *cluster) isolate(s *kv.Store) {
+	id := c.idOf(s)
+	for other := range c.stores {
+		if other != id {
+			c.network.Cut(id, other)
+			c.network.Cut(other, id)
+		}
+	}
 }
 
 func (c *cluster) idOf(s *kv.Store) kv.NodeID {

@@ -241,7 +241,9 @@ type Status struct {
 	// Damaged is how many pieces of the sealed log, of about 64 KiB, the disk has lost, as far as the scrubber knows.
 	Damaged int
 	Members raft.ConfigurationEntry
-	Peers   []raft.PeerStatus
+	// Peers is nil unless the replica leads. Now is when they were looked at, by the clock of PeerStatus.Heard.
+	Peers []raft.PeerStatus
+	Now   raft.Monotonic
 }
 
 // Status gives the replica's state. It blocks for the owner's next turn.
@@ -254,7 +256,7 @@ func (g *Group) Status(ctx context.Context) (Status, error) {
 		return nil
 	})
 	if err == nil { // otherwise the owner may get to it later
-		s.Members, s.Peers = core.Configuration, core.Peers
+		s.Members, s.Peers, s.Now = core.Configuration, core.Peers, r.node.opts.Clock.Monotonic()
 	}
 	s.Group, s.Name, s.Role = r.opts.ID, r.opts.Name, r.roles.load()
 	s.Commit, s.Applied, s.Synced = g.Committed(), g.Applied(), Index(r.synced.Load())

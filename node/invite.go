@@ -46,6 +46,9 @@ func (n *Node) StartInvite(id NodeID, address string) error {
 		return nil
 	}
 	m := n.met
+	if n.peers.find(id) == nil {
+		m.lost(id)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, again := m.invited[id]; !again && len(m.invited) >= maxInvited {
@@ -56,7 +59,7 @@ func (n *Node) StartInvite(id NodeID, address string) error {
 	return nil
 }
 
-// Met is the directory of a node that has answered a call of this one since it was started.
+// Met is the directory of a node that has answered a call of this one, since the control connection with it broke last.
 func (n *Node) Met(id NodeID) (UUID, bool) {
 	n.met.mu.Lock()
 	defer n.met.mu.Unlock()

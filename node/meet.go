@@ -33,7 +33,7 @@ type meeting struct {
 	directory UUID
 	// address is where it says that it is reached; it may be empty.
 	address string
-	// answered: it has answered a call of ours, in this run of the process.
+	// answered: it has answered a call of ours, and the control connection with it has not broken since.
 	answered bool
 }
 
@@ -66,6 +66,16 @@ func (m *met) directory(id raft.NodeID) (UUID, bool) {
 	defer m.mu.Unlock()
 	x, ok := m.nodes[id]
 	return x.directory, ok
+}
+
+// lost forgets that a node has answered: what comes back under its id may be somebody else, who is refused. Any goroutine.
+func (m *met) lost(id raft.NodeID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if x, ok := m.nodes[id]; ok {
+		x.answered = false
+		m.nodes[id] = x
+	}
 }
 
 // wake tells those who wait for a meeting. mu is held.

@@ -24,6 +24,22 @@ type (
 	Role     = raft.Role
 	// MemberChange is a wish for a group's membership (Group.ChangeMembers); raft.ChangeKind says which there are.
 	MemberChange = raft.MemberChange
+	// Configuration is a group's membership, ConfigurationEntry with the entry that carries it, which EntryID names.
+	Configuration      = raft.Configuration
+	ConfigurationEntry = raft.ConfigurationEntry
+	Member             = raft.Member
+	EntryID            = raft.EntryID
+)
+
+// The kinds of changes; see raft.ChangeKind.
+const (
+	AddLearner    = raft.AddLearner
+	AddVoter      = raft.AddVoter
+	RemoveMember  = raft.RemoveMember
+	PromoteMember = raft.PromoteMember
+	DemoteMember  = raft.DemoteMember
+	SetAddress    = raft.SetAddress
+	SetPriority   = raft.SetPriority
 )
 
 // Peer is an initial member of the cluster.

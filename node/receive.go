@@ -14,6 +14,9 @@ type receiver struct{ node *Node }
 // Disconnected tells the cores that what was on the way is lost.
 func (v receiver) Disconnected(peer raft.NodeID, c transport.Class, err error) {
 	v.node.opts.Logger.Debug("disconnected", "peer", peer, "class", c, "err", err)
+	if c == transport.Control {
+		v.node.met.lost(peer)
+	}
 	if h := v.node.opts.Hooks.Disconnected; h != nil {
 		h(peer, err)
 	}

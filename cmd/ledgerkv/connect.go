@@ -24,6 +24,8 @@ const defaultEndpoints = "127.0.0.1:7411,127.0.0.1:7421,127.0.0.1:7431"
 type connection struct {
 	endpoints, cluster, group string
 	timeout                   time.Duration
+	// nearest: reads go to the first endpoint that answers.
+	nearest bool
 }
 
 func (c *connection) define(flags *flag.FlagSet, group string) {
@@ -61,6 +63,9 @@ func (c *connection) open(ctx context.Context) (*client.Client, context.Context,
 	}
 	opts := client.Options{Endpoints: c.addresses(), Group: c.group, Cluster: c.cluster, Agent: "ledgerkv", RetryTimeout: c.timeout,
 		AttemptTimeout: min(c.timeout, 5*time.Second)}
+	if c.nearest {
+		opts.ReadFrom = client.Any
+	}
 	cl, err := client.Open(opts)
 	if err != nil {
 		return nil, nil, nil, cli.Misuse("%v", err)

@@ -70,22 +70,8 @@ func printRevision(call *cli.Call, out format, revision client.Revision) error {
 	return err
 }
 
-// reading are the flags of the verbs that read.
-type reading struct {
-	revision uint64
-	local    bool
-}
-
-func (r *reading) define(flags *flag.FlagSet) {
-	flags.Uint64Var(&r.revision, "revision", 0, "read the state at this `revision`; 0 is the newest")
-	flags.BoolVar(&r.local, "local", false, "read what the node that answers has, however old: it asks no other node, and works without a leader")
-}
-
-func (r *reading) level() client.ReadLevel {
-	if r.local {
-		return client.Local
-	}
-	return client.Linearizable
+func revisionFlag(flags *flag.FlagSet) *uint64 {
+	return flags.Uint64("revision", 0, "read the state at this `revision`; 0 is the newest")
 }
 
 func getVerb() cli.Verb {
@@ -93,11 +79,12 @@ func getVerb() cli.Verb {
 		Name: "get", Args: "KEY", Min: 1, Max: 1,
 		Short: "print a key's value",
 		Long: `Prints the value of KEY, byte for byte, and nothing else (on a terminal a newline follows). The read is linearizable: it sees every
-write that had completed when it began. With -o json it prints the revisions and the version, too.`,
+write that had completed when it began, unless a flag asks for less. With -o json it prints the revisions and the version, too.`,
 		Examples: [][2]string{
 			{"@ get topics/orders", "print a value"},
 			{"@ get topics/orders -o json", "with its revisions"},
 			{"@ get topics/orders --revision 7", "as it was at revision 7"},
+			{"@ get topics/orders --at-least 7 --nearest", "with the write that was answered with revision 7, from the nearest node"},
 		},
 		Exits: map[int]string{cli.ExitNotFound: "the key does not exist"},
 		Define: func(flags *flag.FlagSet) func(context.Context, *cli.Call) error {
@@ -106,10 +93,15 @@ write that had completed when it began. With -o json it prints the revisions and
 			var read reading
 			conn.define(flags, "kv")
 			out.define(flags)
-			read.define(flags)
+			read.define(flags, &conn)
+			revision := revisionFlag(flags)
 			return func(ctx context.Context, call *cli.Call) error {
+				level, err := read.level(call)
+				if err != nil {
+					return err
+				}
 				return conn.with(ctx, func(ctx context.Context, c *client.Client) error {
-					opts := client.GetOptions{Level: read.level(), Revision: client.Revision(read.revision)}
+					opts := client.GetOptions{Level: level, Revision: client.Revision(*revision)}
 					r, err := c.GetWith(ctx, []byte(call.Args[0]), opts)
 					if err != nil {
 						return fmt.Errorf("%s: %w", onLine([]byte(call.Args[0])), err)

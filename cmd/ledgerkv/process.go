@@ -60,6 +60,9 @@ func serve(ctx context.Context, dir string, c *config.Config, call *cli.Call) er
 	if err == nil {
 		_, err = fmt.Fprintf(call.Out, "%s pid=%d client=%s peer=%s admin=%s dir=%s\n", c.ID, os.Getpid(), c.Client, c.Peer, c.Admin, absolute)
 	}
+	if err == nil && c.Join && !p.member() {
+		_, err = fmt.Fprintf(call.Out, "%s is in no group yet; add it, with --endpoints of the cluster: %s\n", c.ID, joinLine(c))
+	}
 	if err == nil {
 		select {
 		case <-ctx.Done():
@@ -69,6 +72,28 @@ func serve(ctx context.Context, dir string, c *config.Config, call *cli.Call) er
 	}
 	p.leave(context.Cause(ctx) != errTether)
 	return errors.Join(err, p.close())
+}
+
+// joinLine is the command that adds a node.
+func joinLine(c *config.Config) string {
+	address := c.Peer
+	if host, port, err := net.SplitHostPort(address); err == nil {
+		if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+			address = net.JoinHostPort("HOST", port)
+		}
+	}
+	return fmt.Sprintf("%s member add %s=%s", programName(), c.ID, address)
+}
+
+// member says whether this node is in a group, as far as it knows.
+func (p *process) member() bool {
+	return slices.ContainsFunc(p.groups, func(g server.Group) bool {
+		if g.Group == nil {
+			return false
+		}
+		_, in := g.Group.Members().Configuration.Member(p.node.ID())
+		return in
+	})
 }
 
 // open takes the ports and opens the node and its groups.
@@ -118,6 +143,11 @@ func (p *process) nodeOptions() node.Options {
 	opts := node.Options{Dir: p.dir, ID: node.NodeID(c.ID), Cluster: c.Cluster, Listen: c.Peer, Logger: p.log, Hooks: p.metrics.Hooks(),
 		TickInterval: time.Duration(c.Timings.Tick), HeartbeatInterval: time.Duration(c.Timings.Heartbeat), ElectionTimeout: time.Duration(c.Timings.Election),
 		ImageBytesPerSecond: c.Limits.ImageBytesPerSecond, ScrubBytesPerSecond: c.Limits.Scrub()}
+	opts.Join = c.Join
+	if c.Join { // whom it joins it learns from them
+		opts.Peers = []node.Peer{{ID: opts.ID, Address: c.Peer}}
+		return opts
+	}
 	for _, m := range c.Members() {
 		opts.Peers = append(opts.Peers, node.Peer{ID: node.NodeID(m.ID), Address: m.Peer})
 	}
@@ -149,7 +179,7 @@ func (p *process) openGroups() error {
 
 func (p *process) openGroup(g config.Group) (server.Group, error) {
 	opts := node.GroupOptions{ID: node.GroupID(g.ID), Name: g.Name, SegmentSize: g.SegmentSize, KeepBytes: g.KeepBytes, KeepFor: time.Duration(g.KeepFor),
-		ImageEveryBytes: g.ImageBytes, ImageEveryEntries: g.ImageCount}
+		ImageEveryBytes: g.ImageBytes, ImageEveryEntries: g.ImageCount, Lease: time.Duration(p.config.Timings.Lease)}
 	out := server.Group{ID: opts.ID, Name: g.Name}
 	if g.Kind == config.KindKV {
 		opts.Factory, out.Engine = p.factory, string(p.config.Engine)
@@ -169,7 +199,7 @@ func (p *process) serverOptions() server.Options {
 	if err != nil {
 		absolute = p.dir
 	}
-	opts := server.Options{Node: p.node, Groups: p.groups, Cluster: p.config.Cluster, Dir: absolute, Version: version(), Metrics: p.metrics, Logger: p.log}
+	opts := server.Options{Node: p.node, Groups: p.groups, Cluster: p.config.Cluster, Dir: absolute, Version: version(), ClientOf: config.ClientOf, Metrics: p.metrics, Logger: p.log}
 	for _, m := range p.config.Members() {
 		opts.Members = append(opts.Members, server.Member{ID: node.NodeID(m.ID), Peer: m.Peer, Client: m.Client, Admin: m.Admin})
 	}

@@ -21,6 +21,7 @@ type selection struct {
 	read                         reading
 	from, to                     string
 	limit                        uint64
+	revision                     *uint64
 	reverse, keysOnly, countOnly bool
 }
 
@@ -40,7 +41,8 @@ there are, all are of one revision. No key at all is no error.`,
 			var s selection
 			s.conn.define(flags, "kv")
 			s.out.define(flags)
-			s.read.define(flags)
+			s.read.define(flags, &s.conn)
+			s.revision = revisionFlag(flags)
 			flags.StringVar(&s.from, "from", "", "the first `key`")
 			flags.StringVar(&s.to, "to", "", "the `key` before which to stop")
 			flags.Uint64Var(&s.limit, "limit", 0, "print so many keys at most; 0 is no bound")
@@ -53,8 +55,12 @@ there are, all are of one revision. No key at all is no error.`,
 }
 
 func (s *selection) run(ctx context.Context, call *cli.Call) error {
+	level, err := s.read.level(call)
+	if err != nil {
+		return err
+	}
 	opts := client.RangeOptions{From: []byte(s.from), To: []byte(s.to), Reverse: s.reverse, KeysOnly: s.keysOnly, CountOnly: s.countOnly,
-		Revision: client.Revision(s.read.revision), Level: s.read.level(), MaxBytes: rangePageBytes}
+		Revision: client.Revision(*s.revision), Level: level, MaxBytes: rangePageBytes}
 	if len(call.Args) == 1 {
 		if s.from != "" || s.to != "" {
 			return cli.Misuse("expected a PREFIX, or --from and --to, found both")

@@ -25,6 +25,7 @@ Standard output gets one line when the node has opened, standard error the log. 
 			{"@ server --dir data --id n1", "a cluster of one node on the ports 7411 to 7413"},
 			{"@ server --dir data/n1 --id n1 --peers n1=host-a:7412,n2=host-b:7412,n3=host-c:7412", "one of three, clients at host-a:17412"},
 			{"@ server --dir data --id n0 --peers 'n0-127.0.0.1:40911;n1-127.0.0.1:40912;n2-127.0.0.1:40913'", "peers in DLedger's form"},
+			{"@ server --join --dir data/n4 --id n4 --peer host-d:7412", "a node to be added to a running cluster; it prints how"},
 			{"@ server --init --dir data/n1 --id n1 --peers ... --client host-a:7411 --admin 127.0.0.1:7413", "write config.json, then start with --dir alone"},
 		},
 		Define: func(flags *flag.FlagSet) func(context.Context, *cli.Call) error {

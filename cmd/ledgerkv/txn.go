@@ -29,7 +29,7 @@ the "else" lines. A line is one condition or operation:
 
 and likewise with else. The version, create and mod revision of a key that does not exist are 0. Words with spaces, and words that begin with
 a quote or #, stand in double quotes, with the escapes of Go's strings: "a \"b\"\n\xff". A # begins a comment. A branch may write a
-key once. What comes out is a line for each operation.`,
+key once. A transaction that only reads is a read, for which the flags say how new it has to be. What comes out is a line for each operation.`,
 		Examples: [][2]string{
 			{"printf 'if version lock = 0\\nthen put lock alice\\nelse get lock\\n' | @ txn", "take a lock, or see who has it"},
 			{"@ txn move.txn", "take the transaction from a file"},
@@ -40,9 +40,14 @@ key once. What comes out is a line for each operation.`,
 			var out format
 			conn.define(flags, "kv")
 			out.define(flags)
+			var read reading
+			read.define(flags, &conn)
 			return func(ctx context.Context, call *cli.Call) error {
 				txn, err := readScript(call)
 				if err != nil {
+					return err
+				}
+				if txn.Level, err = read.level(call); err != nil {
 					return err
 				}
 				return conn.with(ctx, func(ctx context.Context, c *client.Client) error {

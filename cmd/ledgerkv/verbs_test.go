@@ -37,6 +37,16 @@ func TestKeyVerbs(t *testing.T) {
 		s.good("get", "b", "-o", "json"))
 	s.good("put", "--", "-k", "-v")
 	require.Equal(t, "-v", s.good("get", "--local", "--", "-k"))
+	for _, level := range [][]string{{"--lease"}, {"--at-least", "3"}, {"--max-staleness", "1s"}, {"--nearest"}, {"--nearest", "--at-least", "3"}} {
+		require.Equal(t, "-v", s.good(append(append([]string{"get"}, level...), "--", "-k")...), level)
+		require.Equal(t, "3\n", s.good(append([]string{"range", "--count-only"}, level...)...), level)
+		r := s.runIn("then get a\n", append([]string{"txn"}, level...)...)
+		require.Zero(t, r.status, r.err)
+	}
+	require.Contains(t, s.run("get", "a", "--local", "--lease").err, "expected one of")
+	require.Contains(t, s.run("get", "a", "--at-least", "99", "--timeout", "200ms").err, "timeout")
+	require.Contains(t, s.run("get", "a", "--max-staleness", "-1s").err, "expected a staleness of 0 or more")
+	require.Contains(t, s.runIn("then put a 1\n", "txn", "--local").err, "expected none for a transaction that writes")
 
 	require.Equal(t, "swapped, revision 4\n", s.good("cas", "a", "--mod-revision", "1", "2"))
 	require.Equal(t, result{cli.ExitUnequal, "not swapped: mod revision 4, value 2\n", ""}, s.run("cas", "a", "--mod-revision", "1", "3"))

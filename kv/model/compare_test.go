@@ -76,5 +76,5 @@ func TestNamesAreForPeople(t *testing.T) {
 	require.Equal(t, "version create mod value target(9)", fmt.Sprint(model.TargetVersion, " ", model.TargetCreate, " ", model.TargetMod, " ", model.TargetValue, " ", model.Target(9)))
 	require.Equal(t, "= != < > operator(9)", fmt.Sprint(model.Equal, " ", model.NotEqual, " ", model.Less, " ", model.Greater, " ", model.Operator(9)))
 	require.Equal(t, "put delete delete range get range op(9)", fmt.Sprint(model.OpPut, " ", model.OpDelete, " ", model.OpDeleteRange, " ", model.OpGet, " ", model.OpRange, " ", model.OpKind(9)))
-	require.Equal(t, "linearizable local level(9)", fmt.Sprint(model.Linearizable, " ", model.Local, " ", model.ReadLevel(9)))
+	require.Equal(t, "linearizable local level(9)", fmt.Sprint(model.Linearizable, " ", model.Local, " ", model.ReadLevel{Kind: 9}))
 }

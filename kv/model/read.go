@@ -5,36 +5,6 @@ import (
 	"fmt"
 )
 
-// ReadLevel says how new a read's answer has to be.
-type ReadLevel uint8
-
-const (
-	// Linearizable, the default: the answer holds every write that completed before the read began. It takes a round of
-	// messages to a quorum, which concurrent reads share, and fails where no leader can be found.
-	Linearizable ReadLevel = 0
-	// Local: the answer is what the asked replica has applied, however old that is. The result says its index. It takes no
-	// message and works on a replica that is cut off.
-	Local ReadLevel = 1
-)
-
-// String gives the level's name in lower case.
-func (l ReadLevel) String() string {
-	switch l {
-	case Linearizable:
-		return "linearizable"
-	case Local:
-		return "local"
-	}
-	return fmt.Sprintf("level(%d)", uint8(l))
-}
-
-func (l ReadLevel) validate() error {
-	if l > Local {
-		return &InvalidError{Field: "level", Problem: fmt.Sprintf("expected linearizable or local, found %v", l)}
-	}
-	return nil
-}
-
 // GetOptions say how a key is read. The zero value is a linearizable read of the latest revision.
 type GetOptions struct {
 	Level ReadLevel
@@ -43,7 +13,7 @@ type GetOptions struct {
 }
 
 // Validate says whether the options can be carried out, with an *InvalidError.
-func (o GetOptions) Validate() error { return o.Level.validate() }
+func (o GetOptions) Validate() error { return o.Level.Validate() }
 
 // ValidateKey says whether a key may be stored or asked for: 1 to MaxKeyBytes bytes. It fails with an *InvalidError.
 func ValidateKey(key []byte) error { return checkKey(key) }
@@ -114,7 +84,7 @@ func (o RangeOptions) Validate() error {
 	if o.MaxBytes < 0 {
 		return &InvalidError{Field: "max bytes", Problem: fmt.Sprintf("expected 0 or more, found %d", o.MaxBytes)}
 	}
-	return o.Level.validate()
+	return o.Level.Validate()
 }
 
 // validateInTxn refuses what a transaction can't do: it reads the state that it changes, and its results have a bound of

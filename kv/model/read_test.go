@@ -56,14 +56,14 @@ func TestRangeOptionsValidate(t *testing.T) {
 		"long to":            {To: append(long, 'k')},
 		"negative limit":     {Limit: -1},
 		"negative max bytes": {MaxBytes: -1},
-		"unknown level":      {Level: 2},
+		"unknown level":      {Level: model.ReadLevel{Kind: 6}},
 	} {
 		var invalid *model.InvalidError
 		require.ErrorAs(t, o.Validate(), &invalid, name)
 	}
 	require.ErrorIs(t, model.RangeOptions{From: append(long, 'k')}.Validate(), model.ErrTooLarge)
 	require.NoError(t, model.GetOptions{Level: model.Local, Revision: 9}.Validate())
-	require.Error(t, model.GetOptions{Level: 2}.Validate())
+	require.Error(t, model.GetOptions{Level: model.ReadLevel{Kind: 6}}.Validate())
 }
 
 func TestKeyLimits(t *testing.T) {

@@ -103,10 +103,15 @@ func (o Op) Validate() error {
 // those before it in its branch have done. A branch may write a key once at most.
 //
 // The zero value is an empty transaction. Begin one with If or Do.
+//
+// A transaction that only reads (ReadOnly) takes no entry of the log, and any replica can carry it out.
 type Txn struct {
 	Compares []Compare
 	Success  []Op
 	Failure  []Op
+	// Level says how new the state has to be that a transaction which only reads is carried out on. With one that writes it has to be
+	// zero.
+	Level ReadLevel
 }
 
 // If begins a transaction whose success branch is carried out when all comparisons hold.
@@ -133,8 +138,26 @@ func (t Txn) Else(ops ...Op) Txn {
 	return t
 }
 
+// At gives the transaction with a read level. The receiver is not changed.
+func (t Txn) At(level ReadLevel) Txn {
+	t.Level = level
+	return t
+}
+
+// ReadOnly says that neither branch has an operation that writes.
+func (t Txn) ReadOnly() bool {
+	writes := func(op Op) bool { return op.Kind != OpGet && op.Kind != OpRange }
+	return !slices.ContainsFunc(t.Success, writes) && !slices.ContainsFunc(t.Failure, writes)
+}
+
 // Validate says whether the transaction can be carried out, with an *InvalidError for the first thing that is wrong.
 func (t Txn) Validate() error {
+	if err := t.Level.Validate(); err != nil {
+		return err
+	}
+	if t.Level != Linearizable && !t.ReadOnly() {
+		return &InvalidError{Field: "level", Problem: fmt.Sprintf("expected none for a transaction that writes, found %v", t.Level)}
+	}
 	if err := checkCount("if", "comparisons", len(t.Compares)); err != nil {
 		return err
 	}
@@ -182,6 +205,8 @@ type TxnResult struct {
 	Succeeded bool
 	// Results has one element for each operation of the branch that was carried out.
 	Results []OpResult
+	// Applied is, of a transaction that only reads, the index up to which the replica that answered had applied the log; otherwise 0.
+	Applied Index
 }
 
 // DeleteResult is what a delete gave.

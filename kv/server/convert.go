@@ -13,7 +13,11 @@ func itemOf(i kv.Item) rpc.Item {
 // rangeFrom gives a range as the store knows it. What does not fit an int is over the store's limits and is refused there.
 func rangeFrom(a *rpc.RangeArgs) kv.RangeOptions {
 	return kv.RangeOptions{Prefix: a.Prefix, From: a.From, To: a.To, Limit: int(min(a.Limit, model.MaxLimit+1)), MaxBytes: int(min(a.MaxBytes, model.MaxLimit)),
-		Reverse: a.Reverse, KeysOnly: a.KeysOnly, CountOnly: a.CountOnly, Revision: kv.Revision(a.Revision), Level: kv.ReadLevel(a.Level)}
+		Reverse: a.Reverse, KeysOnly: a.KeysOnly, CountOnly: a.CountOnly, Revision: kv.Revision(a.Revision), Level: levelFrom(a.Level, a.Bound)}
+}
+
+func levelFrom(kind uint8, bound uint64) kv.ReadLevel {
+	return kv.ReadLevel{Kind: model.LevelKind(kind), Bound: bound}
 }
 
 func rangeOf(r *kv.RangeResult) rpc.RangeResult {
@@ -28,7 +32,7 @@ func rangeOf(r *kv.RangeResult) rpc.RangeResult {
 }
 
 func txnFrom(a *rpc.TxnArgs) kv.Txn {
-	t := kv.Txn{Success: opsFrom(a.Success), Failure: opsFrom(a.Failure)}
+	t := kv.Txn{Success: opsFrom(a.Success), Failure: opsFrom(a.Failure), Level: levelFrom(a.Level, a.Bound)}
 	if len(a.Compares) > 0 {
 		t.Compares = make([]kv.Compare, len(a.Compares))
 	}
@@ -54,7 +58,7 @@ func opsFrom(ops []rpc.Op) []kv.Op {
 }
 
 func txnOf(r *kv.TxnResult) *rpc.TxnResult {
-	out := &rpc.TxnResult{Revision: uint64(r.Revision), Succeeded: r.Succeeded, Results: make([]rpc.OpResult, len(r.Results))}
+	out := &rpc.TxnResult{Revision: uint64(r.Revision), Succeeded: r.Succeeded, Applied: uint64(r.Applied), Results: make([]rpc.OpResult, len(r.Results))}
 	for i := range r.Results {
 		op := &r.Results[i]
 		res := rpc.OpResult{Kind: uint8(op.Kind), Found: op.Found, Deleted: op.Deleted}

@@ -18,6 +18,8 @@ import (
 const (
 	fieldGroup = "group"
 	fieldIndex = "index"
+	// fieldMembers is that of a membership change that can't be made.
+	fieldMembers = "members"
 )
 
 func codeOf(err error) rpc.Code {
@@ -43,6 +45,7 @@ var named = []struct {
 	{node.ErrNotAdmitted, rpc.CodeUnavailable},
 	{node.ErrClosed, rpc.CodeClosed},
 	{ledger.ErrClosed, rpc.CodeClosed},
+	{raft.ErrConfigurationPending, rpc.CodeConfigurationPending},
 }
 
 // translate puts an error of the store, the group or the log into the protocol's words.
@@ -76,10 +79,12 @@ func (s *Server) withFields(err error, out *rpc.Error) bool {
 		failed    *node.FailedError
 		revision  *kv.RevisionError
 		invalid   *kv.InvalidError
+		change    *raft.ChangeError
+		changed   *raft.ConfigurationChangedError
 	)
 	switch {
 	case errors.As(err, &elsewhere):
-		out.Code, out.Leader, out.Address = rpc.CodeNotLeader, string(elsewhere.Leader), s.opts.member(elsewhere.Leader).Client
+		out.Code, out.Leader, out.Address = rpc.CodeNotLeader, string(elsewhere.Leader), s.clientOf(elsewhere.Leader)
 	case errors.As(err, &failed): // before corrupt: the whole replica is out of service, whatever the cause
 		out.Code = rpc.CodeUnavailable
 	case errors.As(err, &compacted):
@@ -97,6 +102,10 @@ func (s *Server) withFields(err error, out *rpc.Error) bool {
 		out.Code, out.Field, out.Problem = rpc.CodeTooLarge, "body", err.Error()
 	case errors.Is(err, node.ErrNotCommitted):
 		out.Code, out.Field, out.Problem = rpc.CodeNotFound, fieldIndex, err.Error()
+	case errors.As(err, &changed):
+		out.Code = rpc.CodeConfigurationChanged
+	case errors.As(err, &change), errors.Is(err, raft.ErrNoVoterLeft), errors.Is(err, node.ErrAlone):
+		out.Code, out.Field, out.Problem = rpc.CodeBadRequest, fieldMembers, err.Error()
 	case errors.Is(err, raft.ErrNotVoter):
 		out.Code, out.Field, out.Problem = rpc.CodeBadRequest, "to", err.Error()
 	default:

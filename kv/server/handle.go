@@ -57,7 +57,9 @@ func (h handler) carryOut(ctx context.Context, call *rpc.Call) (any, error) {
 	case rpc.VerbTransfer:
 		return h.transfer(ctx, g, call)
 	case rpc.VerbMembers:
-		return h.members(ctx, g)
+		return h.members(ctx, g, call)
+	case rpc.VerbChange:
+		return h.change(ctx, g, call)
 	}
 	if g.Store == nil {
 		return nil, rpc.BadRequest("group", "expected a key-value group for %v, found %q, which is a log", call.Verb, g.Name)
@@ -68,23 +70,32 @@ func (h handler) carryOut(ctx context.Context, call *rpc.Call) (any, error) {
 // awaitLeader blocks while no leader is known, for a moment. It fails with *node.NotLeaderError when another replica leads, or
 // none.
 func (h handler) awaitLeader(ctx context.Context, g *served) error {
+	leader, err := h.leaderOf(ctx, g)
+	if err == nil && leader != h.opts.Node.ID() {
+		err = &node.NotLeaderError{Leader: leader}
+	}
+	return err
+}
+
+// leaderOf gives the leader, and blocks while none is known, for a moment. It fails with *node.NotLeaderError when there is none.
+func (h handler) leaderOf(ctx context.Context, g *served) (node.NodeID, error) {
 	wait, cancel := context.WithTimeout(ctx, h.opts.LeaderWait)
 	defer cancel()
 	for {
 		role := g.Group.Group.Role()
-		switch {
-		case role.Err != nil:
-			return role.Err
-		case role.Leader == h.opts.Node.ID():
-			return nil
-		case role.Leader != "":
-			return &node.NotLeaderError{Leader: role.Leader}
+		if role.Err != nil || role.Leader != "" {
+			return role.Leader, role.Err
+		}
+		if in := g.Group.Group.Members().Configuration; h.opts.Node.Admitted() {
+			if _, member := in.Member(h.opts.Node.ID()); !member { // removed, or not added yet: others know better
+				return "", &node.NotLeaderError{}
+			}
 		}
 		if _, err := g.Group.Group.AwaitRole(wait, role.Seq); err != nil {
 			if !h.opts.Node.Admitted() {
-				return kv.ErrNotAdmitted
+				return "", kv.ErrNotAdmitted
 			}
-			return &node.NotLeaderError{}
+			return "", &node.NotLeaderError{}
 		}
 	}
 }

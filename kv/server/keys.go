@@ -8,6 +8,7 @@ import (
 	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
 	"github.com/ledgerkv/ledgerkv/kv"
 	"github.com/ledgerkv/ledgerkv/kv/model"
+	"github.com/ledgerkv/ledgerkv/node"
 )
 
 // maxReadBytes bounds what one range returns, so that its answer fits a frame with room to spare.
@@ -22,7 +23,9 @@ func (h handler) storeVerb(ctx context.Context, g *served, call *rpc.Call) (any,
 		return h.rangeOver(ctx, g, call)
 	case rpc.VerbHash:
 		return h.hash(ctx, g, call)
-	case rpc.VerbPut, rpc.VerbDelete, rpc.VerbTxn, rpc.VerbSwap, rpc.VerbCompact:
+	case rpc.VerbTxn:
+		return h.txn(ctx, g, call)
+	case rpc.VerbPut, rpc.VerbDelete, rpc.VerbSwap, rpc.VerbCompact:
 		if err := h.awaitLeader(ctx, g); err != nil {
 			return nil, err
 		}
@@ -38,16 +41,6 @@ func (h handler) write(ctx context.Context, store *kv.Store, call *rpc.Call) (an
 		return put(ctx, store, call)
 	case rpc.VerbDelete:
 		return remove(ctx, store, call)
-	case rpc.VerbTxn:
-		var args rpc.TxnArgs
-		if err := call.Decode(&args); err != nil {
-			return nil, err
-		}
-		r, err := store.Txn(ctx, txnFrom(&args))
-		if err != nil {
-			return nil, err
-		}
-		return txnOf(&r), nil
 	case rpc.VerbSwap:
 		return swap(ctx, store, call)
 	}
@@ -112,11 +105,11 @@ func (h handler) get(ctx context.Context, g *served, call *rpc.Call) (any, error
 	if err := call.Decode(&args); err != nil {
 		return nil, err
 	}
-	opts := kv.GetOptions{Level: kv.ReadLevel(args.Level), Revision: kv.Revision(args.Revision)}
+	opts := kv.GetOptions{Level: levelFrom(args.Level, args.Bound), Revision: kv.Revision(args.Revision)}
 	if err := errors.Join(model.ValidateKey(args.Key), opts.Validate()); err != nil {
 		return nil, err
 	}
-	if err := h.reach(ctx, g, &opts.Level); err != nil {
+	if err := h.reach(ctx, g, &opts.Level, args.AnyReplica); err != nil {
 		return nil, err
 	}
 	r, err := g.Store.GetWith(ctx, args.Key, opts)
@@ -142,7 +135,7 @@ func (h handler) rangeOver(ctx context.Context, g *served, call *rpc.Call) (any,
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	if err := h.reach(ctx, g, &opts.Level); err != nil {
+	if err := h.reach(ctx, g, &opts.Level, args.AnyReplica); err != nil {
 		return nil, err
 	}
 	var out rpc.RangeResult
@@ -158,16 +151,62 @@ func (h handler) rangeOver(ctx context.Context, g *served, call *rpc.Call) (any,
 	return &out, err
 }
 
-// reach blocks until this node's machine is as new as a read of a level demands: from then on what is here will do. The store would do the
-// same, but where leadership is lost meanwhile it waits for a leader, and the client does better to go and ask another node.
-func (h handler) reach(ctx context.Context, g *served, level *kv.ReadLevel) error {
-	if *level == kv.Local {
-		return nil
+// txn carries a transaction out: one that only reads as a read.
+func (h handler) txn(ctx context.Context, g *served, call *rpc.Call) (any, error) {
+	var args rpc.TxnArgs
+	if err := call.Decode(&args); err != nil {
+		return nil, err
 	}
-	if err := h.awaitLeader(ctx, g); err != nil {
+	txn := txnFrom(&args)
+	if err := txn.Validate(); err != nil {
+		return nil, err
+	}
+	var out *rpc.TxnResult
+	carryOut := func() error {
+		r, err := g.Store.Txn(ctx, txn)
+		if err == nil {
+			out = txnOf(&r)
+		}
 		return err
 	}
-	_, err := g.Group.Group.Read(ctx)
-	*level = kv.Local
-	return err
+	if !txn.ReadOnly() {
+		if err := h.awaitLeader(ctx, g); err != nil {
+			return nil, err
+		}
+		return out, carryOut()
+	}
+	if err := h.reach(ctx, g, &txn.Level, args.AnyReplica); err != nil {
+		return nil, err
+	}
+	err := h.read(ctx, carryOut)
+	return out, err
 }
+
+// reach blocks until this node's machine is as new as a read of a level demands: from then on what is here will do. The store would do the
+// same, but where there is no leader it waits for one, and the client does better to go and ask another node. Unless any replica may
+// serve the read, a level that is the leader's business is refused where another one leads.
+func (h handler) reach(ctx context.Context, g *served, level *kv.ReadLevel, anyReplica bool) error {
+	if !level.OfReplica() && !anyReplica {
+		if err := h.awaitLeader(ctx, g); err != nil {
+			return err
+		}
+		defer func() { *level = kv.Local }()
+		return kv.Reach(ctx, g.Group.Group, *level)
+	}
+	for try := 1; ; try++ {
+		if !level.OfReplica() {
+			if _, err := h.leaderOf(ctx, g); err != nil {
+				return err
+			}
+		}
+		err := kv.Reach(ctx, g.Group.Group, *level)
+		var elsewhere *node.NotLeaderError
+		if try == maxReachTries || !errors.As(err, &elsewhere) || elsewhere.Leader == "" {
+			*level = kv.Local
+			return err
+		}
+	}
+}
+
+// maxReachTries is how often a replica that does not lead asks for a round: a change of its role or of the leader ends the one under way.
+const maxReachTries = 3

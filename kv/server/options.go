@@ -42,6 +42,8 @@ type Options struct {
 	Cluster string
 	// Members are the nodes of the cluster, this one among them.
 	Members []Member
+	// ClientOf gives the client port of a node of which only the peer port is known, since it has joined later; nil: it is not told to clients.
+	ClientOf func(peer string) string
 	// Dir and Version are told to who asks for the status.
 	Dir     string
 	Version string

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
+	"github.com/ledgerkv/ledgerkv/kv"
 	"github.com/ledgerkv/ledgerkv/kv/model"
 	"github.com/ledgerkv/ledgerkv/kv/server"
 )
@@ -133,10 +134,41 @@ func TestOnlyTheLeaderWrites(t *testing.T) {
 	require.Equal(t, logLeader.address, refused(c, logFollower, "log", rpc.VerbAppend, &rpc.AppendArgs{}).Address)
 
 	require.NoError(t, follows.node.Group("kv").WaitApplied(c.context(), leads.node.Group("kv").Applied()))
-	local := call[rpc.GetResult](c, follows, "kv", rpc.VerbGet, &rpc.GetArgs{Key: b("a"), Level: rpc.LevelLocal})
+	local := call[rpc.GetResult](c, follows, "kv", rpc.VerbGet, &rpc.GetArgs{Key: b("a"), Level: uint8(model.LevelLocal)})
 	require.True(t, local.Found)
 	require.Equal(t, put.Revision, local.Revision)
-	require.EqualValues(t, 1, call[rpc.RangeResult](c, follows, "kv", rpc.VerbRange, &rpc.RangeArgs{Level: rpc.LevelLocal, CountOnly: true}).Count)
+	require.EqualValues(t, 1, call[rpc.RangeResult](c, follows, "kv", rpc.VerbRange, &rpc.RangeArgs{Level: uint8(model.LevelLocal), CountOnly: true}).Count)
+
+}
+
+// TestEveryReplicaReads: a follower serves each level, linearizable ones when the client wants them of any replica.
+func TestEveryReplicaReads(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3)
+	leads, follows := c.leader("kv")
+	put := call[rpc.PutResult](c, leads, "kv", rpc.VerbPut, &rpc.PutArgs{Key: b("a"), Value: b("1")})
+	applied := uint64(leads.node.Group("kv").Applied())
+	for _, level := range []kv.ReadLevel{kv.Linearizable, kv.Lease, kv.AtLeastIndex(kv.Index(applied)), kv.AtLeastRevision(kv.Revision(put.Revision)), kv.MaxStaleness(0)} {
+		kind, bound := uint8(level.Kind), level.Bound
+		got := call[rpc.GetResult](c, follows, "kv", rpc.VerbGet, &rpc.GetArgs{Key: b("a"), Level: kind, Bound: bound, AnyReplica: true})
+		require.True(t, got.Found, level)
+		require.GreaterOrEqual(t, got.Applied, applied, level)
+		require.EqualValues(t, 1, call[rpc.RangeResult](c, follows, "kv", rpc.VerbRange, &rpc.RangeArgs{Level: kind, Bound: bound, AnyReplica: true}).Count, level)
+		get := rpc.TxnArgs{Success: []rpc.Op{{Kind: uint8(model.OpGet), Key: b("a")}}, Level: kind, Bound: bound, AnyReplica: true}
+		txn := call[rpc.TxnResult](c, follows, "kv", rpc.VerbTxn, &get)
+		require.True(t, txn.Results[0].Found, level)
+		require.GreaterOrEqual(t, txn.Applied, applied, level)
+		get.AnyReplica = false
+		if level.OfReplica() {
+			call[rpc.TxnResult](c, follows, "kv", rpc.VerbTxn, &get)
+		} else {
+			require.Equal(t, rpc.CodeNotLeader, refused(c, follows, "kv", rpc.VerbTxn, &get).Code, level)
+		}
+	}
+	write := rpc.TxnArgs{Success: []rpc.Op{{Kind: uint8(model.OpPut), Key: b("a")}}, AnyReplica: true}
+	require.Equal(t, rpc.CodeNotLeader, refused(c, follows, "kv", rpc.VerbTxn, &write).Code)
+	write.Level = uint8(model.LevelLocal)
+	require.Equal(t, rpc.CodeBadRequest, refused(c, leads, "kv", rpc.VerbTxn, &write).Code)
 }
 
 func TestNoLeader(t *testing.T) {
@@ -162,7 +194,9 @@ func TestNoLeader(t *testing.T) {
 	require.Equal(t, rpc.CodeNotLeader, e.Code)
 	require.Empty(t, e.Leader, "a node that is cut off knows no leader and says so soon")
 	require.Empty(t, e.Address)
-	call[rpc.GetResult](c, follows, "kv", rpc.VerbGet, &rpc.GetArgs{Key: b("a"), Level: rpc.LevelLocal})
+	e = refused(c, follows, "kv", rpc.VerbGet, &rpc.GetArgs{Key: b("a"), AnyReplica: true})
+	require.Equal(t, rpc.CodeNotLeader, e.Code, "the client is to ask another node")
+	call[rpc.GetResult](c, follows, "kv", rpc.VerbGet, &rpc.GetArgs{Key: b("a"), Level: uint8(model.LevelLocal)})
 	call[rpc.PutResult](c, leads, "kv", rpc.VerbPut, &rpc.PutArgs{Key: b("a")})
 }
 

@@ -55,40 +55,6 @@ func (s *Server) groupStatus(ctx context.Context, g *Group) rpc.GroupStatus {
 	return out
 }
 
-// membersOf gives a configuration's members with their ports; without a configuration, the nodes that this one was told of.
-func (s *Server) membersOf(c raft.Configuration) []rpc.Member {
-	var out []rpc.Member
-	if len(c.Members) == 0 {
-		for _, m := range s.opts.Members {
-			out = append(out, rpc.Member{ID: string(m.ID), Peer: m.Peer, Client: m.Client, Voter: true})
-		}
-		return out
-	}
-	for _, m := range c.Members {
-		known := s.opts.member(m.ID)
-		if known.Peer == "" {
-			known.Peer = m.Address
-		}
-		out = append(out, rpc.Member{ID: string(m.ID), Peer: known.Peer, Client: known.Client, Voter: m.Voter, Priority: m.Priority})
-	}
-	return out
-}
-
-// members says who is in a group.
-func (h handler) members(ctx context.Context, g *served) (any, error) {
-	st, err := g.Group.Group.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &rpc.MembersResult{Cluster: h.opts.Cluster, Leader: string(st.Role.Leader), Term: uint64(st.Role.Term),
-		Members: h.membersOf(st.Members.Configuration)}, nil
-}
-
-// nodes says which nodes the cluster has.
-func (s *Server) nodes() *rpc.MembersResult {
-	return &rpc.MembersResult{Cluster: s.opts.Cluster, Members: s.membersOf(raft.Configuration{})}
-}
-
 // Unhealthy says why the node is not healthy, a line for each replica that has stopped or could not be opened; nil when all is well.
 func (s *Server) Unhealthy() []string {
 	var problems []string

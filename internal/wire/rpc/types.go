@@ -25,17 +25,14 @@ type PutResult struct {
 	Revision uint64
 }
 
-// The read levels, as GetArgs.Level and RangeArgs.Level.
-const (
-	LevelLinearizable uint8 = 0
-	LevelLocal        uint8 = 1
-)
-
-// GetArgs reads a key. Revision 0 is the newest.
+// GetArgs reads a key. Revision 0 is the newest. The numbers of levels are those of kv/model, Bound is the level's. Unless AnyReplica is set, a
+// replica that does not lead refuses the levels that are the leader's business.
 type GetArgs struct {
-	Key      []byte
-	Revision uint64
-	Level    uint8
+	Key        []byte
+	Revision   uint64
+	Level      uint8
+	Bound      uint64
+	AnyReplica bool
 }
 
 // GetResult is a key's item, if Found, and the state that was read.
@@ -69,7 +66,10 @@ type RangeArgs struct {
 	KeysOnly  bool
 	CountOnly bool
 	Revision  uint64
-	Level     uint8
+	// Level, Bound and AnyReplica are as in GetArgs.
+	Level      uint8
+	Bound      uint64
+	AnyReplica bool
 }
 
 // RangeResult is what a range found.
@@ -104,6 +104,10 @@ type TxnArgs struct {
 	Compares []Compare
 	Success  []Op
 	Failure  []Op
+	// Level, Bound and AnyReplica are as in GetArgs, for a transaction that only reads.
+	Level      uint8
+	Bound      uint64
+	AnyReplica bool
 }
 
 // OpResult is what an operation gave.
@@ -120,6 +124,8 @@ type TxnResult struct {
 	Revision  uint64
 	Succeeded bool
 	Results   []OpResult
+	// Applied is that of a transaction that only reads.
+	Applied uint64
 }
 
 // CompactArgs makes what is below a revision unreadable.
@@ -188,13 +194,27 @@ type TransferArgs struct {
 	To string
 }
 
-// Member is a node's place in a group. Client is its client port, empty where it is not known.
+// Member is a node's place in a group. Client is its client port, empty where it is not known. The flags are those of raft.Member. Match, the
+// last entry that it is known to have, and Heard, the milliseconds since its last word, are there if Known, as leaders tell.
 type Member struct {
-	ID       string
-	Peer     string
-	Client   string
-	Voter    bool
-	Priority uint16
+	ID        string
+	Peer      string
+	Client    string
+	Voter     bool
+	Priority  uint16
+	WasVoter  bool
+	Leaves    bool
+	Promote   bool
+	Replaces  string
+	Directory []byte
+	Known     bool
+	Match     uint64
+	Heard     uint64
+}
+
+// MembersArgs asks who is in a group: as its leader has it, if Leader is set.
+type MembersArgs struct {
+	Leader bool
 }
 
 // MembersResult is who is in a group, and who leads it as far as the answering node knows.
@@ -203,6 +223,30 @@ type MembersResult struct {
 	Leader  string
 	Term    uint64
 	Members []Member
+	// SeenIndex and SeenTerm name the entry of the configuration, Joint and Committed say how it is. Last is the end of the log.
+	SeenIndex uint64
+	SeenTerm  uint64
+	Joint     bool
+	Committed bool
+	Last      uint64
+}
+
+// MemberChange is a wish for a group's membership; Kind's numbers are those of raft.ChangeKind.
+type MemberChange struct {
+	Kind     uint8
+	ID       string
+	Address  string
+	Priority uint16
+	Promote  bool
+	Replaces string
+}
+
+// ChangeArgs makes changes in one step, unless Seen is set and the configuration in force isn't that of the entry named any more.
+type ChangeArgs struct {
+	Changes   []MemberChange
+	Seen      bool
+	SeenIndex uint64
+	SeenTerm  uint64
 }
 
 // NodeStatus is what a node says of itself.

@@ -22,12 +22,13 @@ const (
 	VerbLogFollow Verb = 10 // LogFollowArgs → LogPart, many
 	VerbStatus    Verb = 11 // Empty → NodeStatus; without a group
 	VerbTransfer  Verb = 12 // TransferArgs → Empty
-	VerbMembers   Verb = 13 // Empty → MembersResult; without a group: all nodes that this one knows
+	VerbMembers   Verb = 13 // MembersArgs → MembersResult; without a group: all nodes that this one knows
 	VerbHash      Verb = 14 // HashArgs → HashResult
+	VerbChange    Verb = 15 // ChangeArgs → Empty
 )
 
 var verbNames = [...]string{"", "put", "get", "delete", "range", "txn", "compact", "swap", "append", "log get", "log follow", "status",
-	"transfer", "members", "hash"}
+	"transfer", "members", "hash", "change members"}
 
 // String gives the verb's name in lower case.
 func (v Verb) String() string {
@@ -41,7 +42,7 @@ func (v Verb) String() string {
 // unknown.
 func (v Verb) Writes() bool {
 	switch v {
-	case VerbPut, VerbDelete, VerbTxn, VerbCompact, VerbSwap, VerbAppend, VerbTransfer:
+	case VerbPut, VerbDelete, VerbTxn, VerbCompact, VerbSwap, VerbAppend, VerbTransfer, VerbChange:
 		return true
 	}
 	return false
@@ -90,10 +91,14 @@ const (
 	CodeUnavailable Code = 16
 	// CodeFailed: anything else; Error.Message says what.
 	CodeFailed Code = 17
+	// CodeConfigurationPending: another membership change is under way, or the leader's term has only begun; try again later.
+	CodeConfigurationPending Code = 18
+	// CodeConfigurationChanged: the configuration is not the one that the client saw any more.
+	CodeConfigurationChanged Code = 19
 )
 
 var codeNames = [...]string{"ok", "not leader", "busy", "uncertain", "compacted", "revision compacted", "future revision", "not found",
-	"too large", "disk full", "corrupt", "closed", "bad request", "duplicate write", "unsupported", "timeout", "unavailable", "failed"}
+	"too large", "disk full", "corrupt", "closed", "bad request", "duplicate write", "unsupported", "timeout", "unavailable", "failed", "configuration pending", "configuration changed"}
 
 // String gives the code's name in lower case.
 func (c Code) String() string {

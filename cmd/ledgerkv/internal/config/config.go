@@ -28,6 +28,9 @@ type Config struct {
 	Admin  string `json:"admin"`
 	// Peers are the initial members, this node among them. Empty: the node is a cluster of its own.
 	Peers []Peer `json:"peers,omitempty"`
+	// Join: a new directory is for a node that is added to a running cluster ("ledgerkv member add"), whose groups it has to have. Peers is not
+	// needed then.
+	Join bool `json:"join,omitempty"`
 	// Engine is what key-value groups keep their state in: "btree" or "pebble". Default "pebble".
 	Engine kv.EngineKind `json:"engine"`
 	// Groups are the groups of the cluster, the same on every node. Default: 1 kv, a key-value group, and 2 log, a log group.
@@ -70,6 +73,8 @@ type Timings struct {
 	Tick      Duration `json:"tick,omitempty"`
 	Heartbeat Duration `json:"heartbeat,omitempty"`
 	Election  Duration `json:"election,omitempty"`
+	// Lease is for how long leaders may answer reads that ask for it without asking the others (node.GroupOptions.Lease); 0: never.
+	Lease Duration `json:"lease,omitempty"`
 }
 
 // Limits bound what a node uses; 0 is the default of the node where nothing else is said.
@@ -142,6 +147,10 @@ func (c *Config) SetDefaults() {
 	orString(&c.Client, self.Client)
 	orString(&c.Peer, self.Peer)
 	orString(&c.Admin, self.Admin)
+	if c.Join && c.Peer != "" {
+		orString(&c.Client, shifted(c.Peer, clientOffset))
+		orString(&c.Admin, shifted(c.Peer, adminOffset))
+	}
 	if len(c.Peers) == 0 {
 		orString(&c.Client, local(DefaultClientPort))
 		orString(&c.Peer, local(DefaultPeerPort))
@@ -165,6 +174,9 @@ func orString(s *string, value string) {
 		*s = value
 	}
 }
+
+// ClientOf is where clients reach a node of which nothing but the peer port is known; empty when that can't be.
+func ClientOf(peer string) string { return shifted(peer, clientOffset) }
 
 // shifted is an address with its port raised, or empty when that leads nowhere.
 func shifted(address string, by int) string {

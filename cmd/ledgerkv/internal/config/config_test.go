@@ -28,7 +28,7 @@ const whole = `{
   "engine": "btree",
   "groups": [{"id": 1, "name": "kv", "kind": "kv", "segment_size": 1048576, "image_every_bytes": 7, "image_every_entries": 8},
              {"id": 2, "name": "log", "kind": "log", "keep_bytes": 9, "keep_for": "24h"}],
-  "timings": {"tick": "5ms", "heartbeat": "50ms", "election": "1s"},
+  "timings": {"tick": "5ms", "heartbeat": "50ms", "election": "1s", "lease": "300ms"},
   "limits": {"cache_bytes": 1048576, "image_bytes_per_second": 65536, "scrub_bytes_per_second": 0},
   "log_level": "debug"
 }`
@@ -42,7 +42,7 @@ func TestLoadAndSave(t *testing.T) {
 		Engine: kv.BTree,
 		Groups: []config.Group{{ID: 1, Name: "kv", Kind: "kv", SegmentSize: 1 << 20, ImageBytes: 7, ImageCount: 8},
 			{ID: 2, Name: "log", Kind: "log", KeepBytes: 9, KeepFor: config.Duration(24 * time.Hour)}},
-		Timings: config.Timings{Tick: config.Duration(5 * time.Millisecond), Heartbeat: config.Duration(50 * time.Millisecond), Election: config.Duration(time.Second)},
+		Timings: config.Timings{Tick: config.Duration(5 * time.Millisecond), Heartbeat: config.Duration(50 * time.Millisecond), Election: config.Duration(time.Second), Lease: config.Duration(300 * time.Millisecond)},
 		Limits:  config.Limits{CacheBytes: 1 << 20, ImageBytesPerSecond: 1 << 16, ScrubBytesPerSecond: new(int64)}, LogLevel: "debug"}, c)
 	dir := filepath.Join(t.TempDir(), "new", "n1")
 	require.NoError(t, c.Save(dir))
@@ -76,7 +76,7 @@ func TestLoadIsStrict(t *testing.T) {
 		"{\n \"enigne\": \"btree\"}":             `line 2: unknown key "enigne"; did you mean "engine"?`,
 		`{"ID": "n1"}`:                           `unknown key "ID"; did you mean "id"?`,
 		`{"peers": [{"id":"a"}, {"cleint": 1}]}`: `unknown key "cleint" in peers[1]; did you mean "client"?`,
-		`{"timings": {"frob": 1}}`:               `unknown key "frob" in timings; expected one of election, heartbeat, tick`,
+		`{"timings": {"frob": 1}}`:               `unknown key "frob" in timings; expected one of election, heartbeat, lease, tick`,
 		"{\"id\": \"a\",\n\"id\": \"b\"}":        `line 2: the key "id" is there twice`,
 		`{"id": 7}`:                              "line 1: id: expected text, found a number",
 		`{"groups": [{"id": "x"}]}`:              "groups.id: expected a whole number, 0 or more, found text",
@@ -149,12 +149,12 @@ func TestFlagsTakeThePlaceOfTheFile(t *testing.T) {
 	require.Equal(t, before, c, "no flag changes nothing")
 
 	require.NoError(t, flags.Parse([]string{"--id", "n3", "--cluster", "d", "--client", "x:1", "--peer", "x:2", "--admin", "x:3", "--engine", "pebble", "--log-level", "warn",
-		"--peers", "n3=x:2,n4=y:2", "--clients", "n4=y:9", "--groups", "3:g:log", "--tick", "1ms", "--heartbeat", "2ms", "--election", "9ms",
+		"--peers", "n3=x:2,n4=y:2", "--clients", "n4=y:9", "--groups", "3:g:log", "--tick", "1ms", "--heartbeat", "2ms", "--election", "9ms", "--lease", "8ms",
 		"--cache-bytes", "5", "--image-bytes-per-second", "6"}))
 	require.NoError(t, f.Apply(&c))
 	require.Equal(t, config.Config{ID: "n3", Cluster: "d", Client: "x:1", Peer: "x:2", Admin: "x:3", Peers: []config.Peer{{ID: "n3", Peer: "x:2"}, {ID: "n4", Peer: "y:2", Client: "y:9"}},
 		Engine: kv.Pebble, Groups: []config.Group{{ID: 3, Name: "g", Kind: "log"}}, LogLevel: "warn",
-		Timings: config.Timings{Tick: config.Duration(time.Millisecond), Heartbeat: config.Duration(2 * time.Millisecond), Election: config.Duration(9 * time.Millisecond)},
+		Timings: config.Timings{Tick: config.Duration(time.Millisecond), Heartbeat: config.Duration(2 * time.Millisecond), Election: config.Duration(9 * time.Millisecond), Lease: config.Duration(8 * time.Millisecond)},
 		Limits:  config.Limits{CacheBytes: 5, ImageBytesPerSecond: 6, ScrubBytesPerSecond: new(int64)}}, c)
 	for _, bad := range [][]string{{"--peers", "x"}, {"--clients", "y"}, {"--groups", "z"}} {
 		var f config.Flags

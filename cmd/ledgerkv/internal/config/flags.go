@@ -9,8 +9,9 @@ import (
 
 // Flags are the settings as flags: each that is given takes the place of what the file says.
 type Flags struct {
+	join                                                                    bool
 	id, cluster, client, peer, admin, peers, clients, engine, groups, level string
-	tick, heartbeat, election                                               time.Duration
+	tick, heartbeat, election, lease                                        time.Duration
 	cacheBytes, imageBytesPerSecond                                         int64
 }
 
@@ -22,6 +23,7 @@ func (f *Flags) Define(flags *flag.FlagSet) {
 	flags.StringVar(&f.peer, "peer", "", "where to listen for the other nodes, `host:port`; this node's address in --peers when nothing is said")
 	flags.StringVar(&f.admin, "admin", "", "where to serve health, metrics and profiles, `host:port`; the peer port + 20000 when only --peers is given")
 	flags.StringVar(&f.peers, "peers", "", "the initial `members`, this node among them: n1=host:port,n2=host:port\nor in DLedger's form n0-host:port;n1-host:port")
+	flags.BoolVar(&f.join, "join", false, "the node is new and will be added to a running cluster")
 	flags.StringVar(&f.clients, "clients", "", "where clients reach the `members`, in the forms of --peers; the peer port + 10000 when nothing is said")
 	flags.StringVar(&f.engine, "engine", "", "what key-value groups keep their state in, `pebble or btree`; pebble when nothing is said")
 	flags.StringVar(&f.groups, "groups", "", "the cluster's `groups` as id:name:kind; 1:kv:kv,2:log:log when nothing is said")
@@ -29,13 +31,14 @@ func (f *Flags) Define(flags *flag.FlagSet) {
 	flags.DurationVar(&f.tick, "tick", 0, "the resolution of all timing; 10ms when nothing is said")
 	flags.DurationVar(&f.heartbeat, "heartbeat", 0, "the time between a leader's heartbeats; 75ms when nothing is said")
 	flags.DurationVar(&f.election, "election", 0, "after how long without a leader an election begins, at the earliest; 500ms when nothing is said")
+	flags.DurationVar(&f.lease, "lease", 0, "for how long a leader may answer reads that ask for it without asking the others, the same on every node; never when nothing is said")
 	flags.Int64Var(&f.cacheBytes, "cache-bytes", 0, "memory that Pebble may use for what it has read; 32 MiB when nothing is said")
 	flags.Int64Var(&f.imageBytesPerSecond, "image-bytes-per-second", 0, "bound on the images that the node sends; 64 MiB when nothing is said")
 }
 
 // Names are the flags' names.
-var Names = []string{"id", "cluster", "client", "peer", "admin", "peers", "clients", "engine", "groups", "log-level", "tick", "heartbeat",
-	"election", "cache-bytes", "image-bytes-per-second"}
+var Names = []string{"id", "cluster", "client", "peer", "admin", "peers", "join", "clients", "engine", "groups", "log-level", "tick", "heartbeat",
+	"election", "lease", "cache-bytes", "image-bytes-per-second"}
 
 // Apply changes a configuration to what the flags say.
 func (f *Flags) Apply(c *Config) error {
@@ -47,13 +50,14 @@ func (f *Flags) Apply(c *Config) error {
 			*s.to = s.from
 		}
 	}
+	c.Join = c.Join || f.join
 	if f.engine != "" {
 		c.Engine = kv.EngineKind(f.engine)
 	}
 	for _, d := range []struct {
 		from time.Duration
 		to   *Duration
-	}{{f.tick, &c.Timings.Tick}, {f.heartbeat, &c.Timings.Heartbeat}, {f.election, &c.Timings.Election}} {
+	}{{f.tick, &c.Timings.Tick}, {f.heartbeat, &c.Timings.Heartbeat}, {f.election, &c.Timings.Election}, {f.lease, &c.Timings.Lease}} {
 		if d.from != 0 {
 			*d.to = Duration(d.from)
 		}
