@@ -156,15 +156,20 @@ func (l *lane) holds(at int, i raft.Index) bool {
 	return l.durable(at, e.position, e.end, e.checksum)
 }
 
-// durable says whether a record is on the lane's disk for good. The ledger directory in which one was found last is looked at first; an image
-// begins another one, two at once at most.
+// durable says whether a record is on the lane's disk for good. The ledger directory in which one was found last is looked at first. An image
+// begins another one, and each attempt to install it that comes to nothing uses up an epoch.
 func (l *lane) durable(at int, begin, end raft.Position, checksum uint32) bool {
-	for _, epoch := range [...]uint32{l.epochs[at], l.epochs[at] + 1, l.epochs[at] + 2} {
-		if epoch == 0 || !holdsRecord(l.disk, at, epoch, begin, end, checksum) {
-			continue
-		}
-		l.epochs[at] = epoch
+	if holdsRecord(l.disk, at, l.epochs[at], begin, end, checksum) {
 		return true
+	}
+	var names []string
+	l.disk.Peek(func() { names, _ = l.disk.List(fmt.Sprintf("data/groups/%016x", at+1)) })
+	for _, name := range names {
+		var epoch uint32
+		if _, err := fmt.Sscanf(name, "ledger-%08x", &epoch); err == nil && holdsRecord(l.disk, at, epoch, begin, end, checksum) {
+			l.epochs[at] = epoch
+			return true
+		}
 	}
 	return false
 }
