@@ -50,7 +50,7 @@ type images struct {
 	makings []*making
 	// fillings are the machines that are being filled from images.
 	fillings []*filling
-	// offered is what is on its way, by group, in the order of offering.
+	// offered is what is on its way, or has arrived a moment ago, in the order of offering.
 	offered []offered
 	// delayed are failures of which the cores are not told yet.
 	delayed []delayed
@@ -75,7 +75,13 @@ type offered struct {
 	peer  raft.NodeID
 	group raft.GroupID
 	index raft.Index
+	// until is when the log above an image that has arrived need not be kept for the peer any longer; 0 while it is on its way.
+	until raft.Monotonic
 }
+
+// catchUpTime is how long the log above an image that a peer has got is kept for it: it installs the image and fetches what follows. Without
+// that, a log that is trimmed as fast as it is written would send the peer for another image, again and again.
+const catchUpTime = 10 * time.Second
 
 // making is an image that is being written.
 type making struct {
@@ -114,6 +120,7 @@ func (m *images) turn() (more bool) {
 	m.fill()
 	now := m.node.opts.Clock.Monotonic()
 	m.tellDelayed(now)
+	m.release(now)
 	again := m.serve(now)
 	return len(m.makings)+len(m.fillings) > 0 || again
 }
@@ -215,7 +222,7 @@ func (m *images) offer(r *replica, to raft.NodeID) {
 			m.later(r, true, func(r *replica) { r.core.ImageSent(to, raft.EntryID{}, false) })
 			return
 		}
-		m.offered = append(m.offered, offered{to, r.opts.ID, o.Meta.Base.ID.Index})
+		m.offered = append(m.offered, offered{peer: to, group: r.opts.ID, index: o.Meta.Base.ID.Index})
 		m.noteSending(r)
 		m.offers.Offer(o)
 	})
@@ -245,20 +252,34 @@ func (r *replica) newOffer(to raft.NodeID) (snapshot.Offer, error) {
 // sent ends an offer.
 func (m *images) sent(s snapshot.Sent) {
 	r := m.node.replica(s.Group)
-	for i, o := range m.offered {
-		if o.peer == s.Peer && o.group == s.Group {
-			m.offered = append(m.offered[:i], m.offered[i+1:]...)
-			break
-		}
-	}
-	m.noteSending(r)
+	i := slices.IndexFunc(m.offered, func(o offered) bool { return o.peer == s.Peer && o.group == s.Group && o.until == 0 })
 	if s.Err != nil {
+		if i >= 0 {
+			m.offered = slices.Delete(m.offered, i, i+1)
+		}
+		m.noteSending(r)
 		r.log.Warn("an image did not reach its peer", "peer", s.Peer, "image", s.ID, "err", s.Err)
 		m.later(r, true, func(r *replica) { r.core.ImageSent(s.Peer, s.ID, false) })
 		return
 	}
+	if i >= 0 {
+		m.offered[i].until = m.node.opts.Clock.Monotonic().Add(catchUpTime)
+	}
 	m.node.image(s.Group, ImageSent, s.ID.Index)
 	r.tell(func(r *replica) { r.core.ImageSent(s.Peer, s.ID, true) })
+}
+
+// release lets go of the log that was kept for peers which have had the time to catch up.
+func (m *images) release(now raft.Monotonic) {
+	for i := 0; i < len(m.offered); {
+		o := m.offered[i]
+		if o.until == 0 || now < o.until {
+			i++
+			continue
+		}
+		m.offered = slices.Delete(m.offered, i, i+1)
+		m.noteSending(m.node.replica(o.group))
+	}
 }
 
 // giveUp ends what is on its way from a group that this node leads no more: its peers get from the next leader what they lack. Any loop.
@@ -270,7 +291,7 @@ func (m *images) giveUp(r *replica) {
 	})
 }
 
-// noteSending keeps the log above what is on its way: a peer that has just taken an image in must find what follows.
+// noteSending keeps the log above what is on its way or has just arrived: a peer that has taken an image in must find what follows.
 func (m *images) noteSending(r *replica) {
 	lowest := raft.Index(0)
 	for _, o := range m.offered {

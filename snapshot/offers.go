@@ -18,8 +18,8 @@ var (
 	ErrPeerFailed = errors.New("snapshot: the peer failed to take the image in")
 	// ErrUnreachable: the connection to the peer broke.
 	ErrUnreachable = errors.New("snapshot: the peer is unreachable")
-	// ErrSuperseded: a newer offer took this one's place.
-	ErrSuperseded = errors.New("snapshot: a newer offer took this one's place")
+	// ErrSuperseded: an offer of another term took this one's place.
+	ErrSuperseded = errors.New("snapshot: an offer of another term took this one's place")
 )
 
 // ChunkReader gives the chunks of an image in any order. *Reader is one.
@@ -112,7 +112,7 @@ type sending struct {
 	Offer
 	transfer uint64
 	started  bool
-	// repeats is how often the same was offered again: each offer gives a result.
+	// repeats is how often the peer was offered an image again meanwhile: each offer gives a result.
 	repeats int
 	// next is the next chunk to send and limit the one to stop before, as the peer asked.
 	next, limit uint32
@@ -126,15 +126,15 @@ func NewOffers(opts OffersOptions) *Offers {
 	return &Offers{opts: opts, pace: pace{bytesPerSecond: opts.BytesPerSecond}, last: opts.Boot}
 }
 
-// Offer takes up an offer; the next Turn begins it when the limits allow. An offer of another image, or in another term, to
-// the same peer and group is superseded and fails; the same offer again ends with the one that is there. Each call gives one
-// Sent in the end, but for Cancel and Close.
+// Offer takes up an offer; the next Turn begins it when the limits allow. An offer to a peer and group that has one in the same term
+// ends with the one that is there, even if its image is a newer one: where images are made faster than they are sent, none would
+// ever arrive. One of another term is superseded and fails. Each call gives one Sent in the end, but for Cancel and Close.
 func (o *Offers) Offer(offer Offer) {
 	for i, s := range o.queue {
 		if s.Peer != offer.Peer || s.group() != offer.Meta.Identity.Group {
 			continue
 		}
-		if s.Term == offer.Term && s.Meta.same(offer.Meta) {
+		if s.Term == offer.Term {
 			closeSource(offer.Source)
 			s.repeats++
 			return

@@ -333,7 +333,7 @@ func TestAnOfferOfAPastTermIsRefused(t *testing.T) {
 	require.Equal(t, raft.NodeID("a"), n.arrived[0].From)
 }
 
-func TestANewerOfferTakesAnOldersPlace(t *testing.T) {
+func TestAnOfferOfAnotherTermTakesAnOldersPlace(t *testing.T) {
 	n := newNetwork(t, "a", "b")
 	older, _ := n.bigImage("a")
 	n.offer("a", "b", 5, older)
@@ -341,7 +341,7 @@ func TestANewerOfferTakesAnOldersPlace(t *testing.T) {
 	data := chunks(10, 5, 100)
 	newer := mustWrite(t, n.stores["a"], 10, data)
 	n.mail = nil // or the answer to a fetch under way may end the transfer before the offer does
-	n.offer("a", "b", 5, newer)
+	n.offer("a", "b", 6, newer)
 	n.run(n.results(2))
 	require.ErrorIs(t, n.sent[0].Err, snapshot.ErrSuperseded)
 	require.NoError(t, n.sent[1].Err)
@@ -350,6 +350,23 @@ func TestANewerOfferTakesAnOldersPlace(t *testing.T) {
 	require.Len(t, n.failed, 1)
 	require.ErrorIs(t, n.failed[0].Err, snapshot.ErrSuperseded)
 	require.Empty(t, files(t, n.disks["b"], ".part"))
+}
+
+// Images that are made faster than they are sent don't keep one from arriving.
+func TestANewerImageWaitsForTheOneUnderWay(t *testing.T) {
+	n := newNetwork(t, "a", "b")
+	older, data := n.bigImage("a")
+	n.offer("a", "b", 5, older)
+	n.run(func() bool { return n.chunks["b"] >= 10 })
+	newer := mustWrite(t, n.stores["a"], 10, chunks(10, 5, 100))
+	n.offer("a", "b", 5, newer)
+	n.run(n.results(2))
+	for _, sent := range n.sent {
+		require.NoError(t, sent.Err)
+		require.Equal(t, older.Base.ID, sent.ID)
+	}
+	requireImage(t, n.stores["b"], older, data)
+	require.Empty(t, n.failed)
 }
 
 func TestASilentPeerIsGivenUp(t *testing.T) {

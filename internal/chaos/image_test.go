@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	rounds = flag.Int("chaos.rounds", 2, "how many times TestImageReturn kills a follower that is being given an image")
+	rounds = flag.Int("chaos.rounds", 1, "how many times TestImageReturn kills a follower that is being given an image")
 	seed   = flag.Uint64("chaos.seed", 0, "seed of the moments at which TestImageReturn kills; 0: a fresh one")
 )
 
