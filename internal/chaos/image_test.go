@@ -25,7 +25,7 @@ var (
 )
 
 // smallLimits make a log that keeps little, and images that take a moment on their way.
-var smallLimits = process.Limits{SegmentSize: 64 << 10, KeepBytes: 64 << 10, ImageEveryBytes: 256 << 10, ImageBytesPerSecond: 4 << 20}
+var smallLimits = process.Limits{SegmentSize: 64 << 10, KeepBytes: 64 << 10, ImageEveryBytes: 256 << 10, ImageBytesPerSecond: 32 << 20}
 
 // TestImageReturn takes a follower away until the others have trimmed both logs past its end. It returns through an image of the store, and
 // through a new base of the log. Then the same again and again, with a kill on the way back: at a random moment, or just after the whole
@@ -37,7 +37,7 @@ func TestImageReturn(t *testing.T) {
 			t.Logf("-chaos.seed %d", drawn)
 			c, ctx := start(t, engine, smallLimits)
 			w := StartWriter(c.Client, *writers, 1024)
-			require.NoError(t, w.Await(ctx, 4000)) // a state of 4 MiB: its image is on the way for a second
+			require.NoError(t, w.Await(ctx, 4000)) // a state of 4 MiB and more: its image is on the way for a while
 
 			victim, ends := missLog(t, ctx, c)
 			before := time.Now()
