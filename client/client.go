@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ledgerkv/ledgerkv/internal/wire/retry"
 	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
 )
 
@@ -18,18 +19,15 @@ type Client struct {
 	ctx   context.Context
 	stop  context.CancelFunc
 	loops sync.WaitGroup
+	// opened is when the client was opened: its time begins there.
+	opened time.Time
 
 	mu sync.Mutex
 	// endpoints are those given and those learned; there is at least one.
 	endpoints []*endpoint
-	// turn says which endpoint is asked where no leader is known.
-	turn int
-	// nearest says which endpoint serves reads with ReadFrom Any, and left when that last became another one.
-	nearest int
-	left    time.Time
-	// leaders holds the endpoint of each group's leader, as far as is known.
-	leaders map[string]*endpoint
-	closed  bool
+	// routes say which of them to ask, by their numbers.
+	routes retry.Routes
+	closed bool
 }
 
 // Open makes a client. It connects when it is first used, so it fails only for options that can't be used.
@@ -37,7 +35,7 @@ func Open(opts Options) (*Client, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	c := &Client{opts: opts.withDefaults(), leaders: map[string]*endpoint{}}
+	c := &Client{opts: opts.withDefaults(), opened: time.Now()}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	for _, address := range opts.Endpoints {
 		c.addEndpoint(address)
@@ -59,85 +57,55 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// request is a call from its beginning to its end, over all attempts.
+// request is what is asked, over all attempts.
 type request struct {
-	group  string
+	retry.Request
 	verb   rpc.Verb
 	args   any
 	result any
-	// writes: it may change something. repeatable: it does no harm to do it twice.
-	writes, repeatable bool
-	// anywhere: any replica may serve it. nearby: and the nearest one shall, rather than the leader.
-	anywhere, nearby bool
 }
 
 func newRequest(group string, verb rpc.Verb, args, result any) request {
-	return request{group: group, verb: verb, args: args, result: result, writes: verb.Writes(), repeatable: !verb.Writes()}
+	rules := retry.Request{Group: group, Writes: verb.Writes(), Repeatable: !verb.Writes()}
+	return request{Request: rules, verb: verb, args: args, result: result}
 }
 
 // newRead gives a request that reads at a level.
 func (c *Client) newRead(level ReadLevel, verb rpc.Verb, args, result any) request {
 	r := newRequest(c.opts.Group, verb, args, result)
-	r.writes, r.repeatable = false, true
-	r.nearby = c.opts.ReadFrom == Any
-	r.anywhere = r.nearby || level.OfReplica()
+	r.Writes, r.Repeatable = false, true
+	r.Nearby = c.opts.ReadFrom == Any
+	r.Anywhere = r.Nearby || level.OfReplica()
 	return r
 }
-
-// next says what follows from an attempt.
-type next uint8
-
-const (
-	finish    next = iota
-	again          // after a pause
-	follow         // at once: the leader was named
-	elsewhere      // at once, and not at this endpoint: what is to be read is damaged there
-)
 
 // do makes attempts until one is final.
 func (c *Client) do(ctx context.Context, r request) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.RetryTimeout, errRetryTimeout)
 	defer cancel()
-	follows := 0
-	var pause time.Duration
+	call := retry.Call{Request: r.Request}
 	var last error
 	var around detour
-	doubt := false
 	for {
-		e := c.target(r, around.closed)
+		e := c.target(&call)
 		if e == nil {
 			return around.damage
 		}
-		outcome := c.attempt(ctx, e, r)
-		doubt = doubt || r.writes && mayBeDone(outcome)
-		step, err := c.judge(e, r, outcome)
+		step, err := c.judge(&call, e, c.attempt(ctx, e, r))
 		if last == nil || ctx.Err() == nil { // That the time ran out says less than what went wrong before.
 			last = err
 		}
-		switch {
-		case step == finish:
-			return around.explain(doubtful(doubt, err))
-		case step == elsewhere:
-			around.avoid(ctx, e, err)
-			continue
-		case step == follow:
-			around.misled(e, c.target(r, nil))
-			if follows++; follows <= 3 {
-				continue
+		switch step {
+		case retry.Finish:
+			return around.explain(doubtful(call.Doubt(), err))
+		case retry.Elsewhere:
+			around.met(ctx, e, err)
+		case retry.Again:
+			if stopped := c.wait(ctx, &call); stopped != nil {
+				return around.explain(doubtful(call.Doubt(), givenUp(stopped, last)))
 			}
 		}
-		follows = 0
-		pause = c.pauseAfter(pause)
-		if stopped := c.wait(ctx, pause); stopped != nil {
-			return around.explain(doubtful(doubt, givenUp(stopped, last)))
-		}
 	}
-}
-
-// mayBeDone says that an attempt which gave err may have done what was asked, or may yet do it.
-func mayBeDone(err error) bool {
-	var answer *rpc.Error
-	return rpc.IsSent(err) || errors.As(err, &answer) && answer.Code == rpc.CodeUncertain
 }
 
 // doubtful is the error of a call with an attempt before the last one that may have done it: what is wrong with the last one does
@@ -171,75 +139,68 @@ func (c *Client) attempt(ctx context.Context, e *endpoint, r request) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.opts.AttemptTimeout)
 	defer cancel()
-	return conn.Call(ctx, r.group, r.verb, r.args, r.result)
+	return conn.Call(ctx, r.Group, r.verb, r.args, r.result)
 }
 
 // judge says what follows from an attempt, and gives the error that callers know when it is the last one.
-func (c *Client) judge(e *endpoint, r request, err error) (next, error) {
-	if err == nil {
-		if !r.anywhere {
-			c.served(r.group, e)
-		}
-		return finish, nil
-	}
+func (c *Client) judge(call *retry.Call, e *endpoint, err error) (retry.Step, error) {
 	var answer *rpc.Error
-	if errors.As(err, &answer) {
-		return c.judgeAnswer(e, r, answer)
+	answered := err != nil && errors.As(err, &answer)
+	outcome := retry.Outcome{Fate: retry.Unsent, Leader: retry.Nowhere}
+	switch {
+	case err == nil:
+		outcome.Fate = retry.Served
+	case answered:
+		outcome.Fate, outcome.Code = retry.Answered, answer.Code
+		if answer.Code == rpc.CodeNotLeader {
+			outcome.Leader = c.leaderOf(answer)
+		}
+	case rpc.IsSent(err):
+		outcome.Fate = retry.Lost
 	}
-	if rpc.IsSent(err) && !r.repeatable {
-		c.avoid(r, e)
-		return finish, fmt.Errorf("%w: %s: %w", ErrUncertain, e.address, err)
+	c.mu.Lock()
+	step := call.After(&c.routes, e.number, outcome, c.now())
+	c.mu.Unlock()
+	switch {
+	case err == nil:
+		return step, nil
+	case answered:
+		return step, answerError(step, e, answer)
+	case step == retry.Finish:
+		return step, fmt.Errorf("%w: %s: %w", ErrUncertain, e.address, err)
+	case errors.Is(err, ErrClosed) || c.ctx.Err() != nil:
+		return retry.Finish, ErrClosed
 	}
-	if errors.Is(err, ErrClosed) || c.ctx.Err() != nil {
-		return finish, ErrClosed
-	}
-	c.avoid(r, e)
 	var refused *rpc.RefusedError
 	if errors.As(err, &refused) && c.opts.Cluster != "" && refused.Cluster != c.opts.Cluster {
-		return finish, fmt.Errorf("%w: %w", ErrWrongCluster, err)
+		return retry.Finish, fmt.Errorf("%w: %w", ErrWrongCluster, err)
 	}
-	return again, fmt.Errorf("%s: %w", e.address, err)
+	return step, fmt.Errorf("%s: %w", e.address, err)
 }
 
-// judgeAnswer is judge for a node's own answer.
-func (c *Client) judgeAnswer(e *endpoint, r request, answer *rpc.Error) (next, error) {
-	switch answer.Code {
-	case rpc.CodeNotLeader:
-		if c.redirect(r, e, answer) {
-			return follow, answer
-		}
-		return again, answer
-	case rpc.CodeClosed, rpc.CodeUnavailable:
-		c.avoid(r, e)
-		return again, answer
-	case rpc.CodeBusy, rpc.CodeTimeout, rpc.CodeConfigurationPending:
-		if r.anywhere { // another replica may be less busy, or further
-			c.avoid(r, e)
-		}
-		return again, answer
-	case rpc.CodeUncertain:
-		if r.repeatable {
-			return again, answer
-		}
-	case rpc.CodeCorrupt:
-		if !r.writes {
-			return elsewhere, fmt.Errorf("%w (%s)", reason(answer), e.address)
-		}
+// answerError gives a node's answer as an error: in words that callers know where it can be the last one.
+func answerError(step retry.Step, e *endpoint, answer *rpc.Error) error {
+	switch step {
+	case retry.Finish:
+		return reason(answer)
+	case retry.Elsewhere:
+		return fmt.Errorf("%w (%s)", reason(answer), e.address)
 	}
-	return finish, reason(answer)
+	return answer
 }
 
-// pauseAfter gives the pause that follows a pause.
-func (c *Client) pauseAfter(pause time.Duration) time.Duration {
-	return min(max(2*pause, c.opts.MinPause), c.opts.MaxPause)
-}
+// global draws from the global source, which any goroutine may use.
+type global struct{}
 
-// wait pauses for between half of the pause and all of it. It gives the reason to stop, if there is one.
-func (c *Client) wait(ctx context.Context, pause time.Duration) error {
+// Int64N gives a number in [0, n).
+func (global) Int64N(n int64) int64 { return rand.Int64N(n) }
+
+// wait pauses before another attempt. It gives the reason to stop, if there is one.
+func (c *Client) wait(ctx context.Context, call *retry.Call) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	timer := time.NewTimer(pause/2 + rand.N(pause/2+1))
+	timer := time.NewTimer(call.Pause(retry.Limits{MinPause: c.opts.MinPause, MaxPause: c.opts.MaxPause}, global{}))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

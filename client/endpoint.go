@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/ledgerkv/ledgerkv/internal/wire/retry"
 	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
 )
 
@@ -12,6 +13,8 @@ import (
 type endpoint struct {
 	client  *Client
 	address string
+	// number is its place in the client's endpoints.
+	number retry.Endpoint
 
 	mu sync.Mutex
 	// conn is the connection in use, old are those that their nodes are about to close.

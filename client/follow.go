@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"time"
 
+	"github.com/ledgerkv/ledgerkv/internal/wire/retry"
 	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
 )
 
@@ -27,15 +26,17 @@ type Follower struct {
 	stream *rpc.Stream
 	from   *endpoint
 	part   []rpc.Record
-	pause  time.Duration
-	// around leads past nodes on which the next entry is damaged.
+	// call is the request for the parts, and around what was said of damage to the next entry.
+	call   retry.Call
 	around detour
 	ended  error
 }
 
 // Follow begins to read a log. It connects with the first Next. Close it when done.
 func (l *Log) Follow(opts FollowOptions) *Follower {
-	return &Follower{log: l, opts: opts, next: max(opts.From, 1)}
+	r := newRequest(l.group, rpc.VerbLogFollow, nil, nil)
+	r.Anywhere, r.Nearby = true, l.client.opts.ReadFrom == Any
+	return &Follower{log: l, opts: opts, next: max(opts.From, 1), call: retry.Call{Request: r.Request}}
 }
 
 // Next gives the next committed entry, waiting for it if need be. A ctx that is done ends the wait, and Next may be called
@@ -80,38 +81,25 @@ func (f *Follower) fetch(ctx context.Context) error {
 		}
 	}
 	f.drop()
-	var step next
-	if errors.Is(err, io.EOF) {
-		c.avoid(f.request(), f.from)
-		step = again
-	} else {
-		step, err = c.judge(f.from, f.request(), err)
-	}
+	step, err := c.judge(&f.call, f.from, err)
 	switch step {
-	case finish:
+	case retry.Finish:
 		f.ended = f.around.explain(err)
 		return nil
-	case elsewhere:
-		f.around.avoid(ctx, f.from, err)
-		if c.target(f.request(), f.around.closed) == nil {
-			f.ended = f.around.damage
+	case retry.Elsewhere:
+		f.around.met(ctx, f.from, err)
+	default:
+		if stopped := c.wait(ctx, &f.call); errors.Is(stopped, ErrClosed) {
+			f.ended = ErrClosed
+			return nil
+		} else if stopped != nil {
+			return f.around.explain(givenUp(stopped, err))
 		}
-		return nil
 	}
-	f.pause = c.pauseAfter(f.pause)
-	if stopped := c.wait(ctx, f.pause); errors.Is(stopped, ErrClosed) {
-		f.ended = ErrClosed
-	} else if stopped != nil {
-		return f.around.explain(givenUp(stopped, err))
+	if c.target(&f.call) == nil {
+		f.ended = f.around.damage
 	}
 	return nil
-}
-
-// request is what the follower asks for, as far as the ways of the client depend on it.
-func (f *Follower) request() request {
-	r := newRequest(f.log.group, rpc.VerbLogFollow, nil, nil)
-	r.anywhere, r.nearby = true, f.log.client.opts.ReadFrom == Any
-	return r
 }
 
 // quietAttempts is how many times Options.AttemptTimeout a node may say nothing: it sends an empty part every 5 s at least.
@@ -125,7 +113,8 @@ func (f *Follower) receive(ctx context.Context) error {
 	if err := f.stream.Next(ctx, &part); err != nil {
 		return err
 	}
-	f.part, f.pause = part.Records, 0
+	f.part = part.Records
+	f.call.Heard(len(f.part) > 0)
 	if len(f.part) > 0 {
 		f.around = detour{}
 	}
@@ -136,7 +125,7 @@ func (f *Follower) open(ctx context.Context) error {
 	if f.stream != nil {
 		return nil
 	}
-	f.from = f.log.client.target(f.request(), f.around.closed)
+	f.from = f.log.client.target(&f.call)
 	conn, err := f.from.connect(ctx)
 	if err != nil {
 		return &rpc.CallError{Err: err}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ledgerkv/ledgerkv/internal/wire/retry"
 	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
 	"github.com/ledgerkv/ledgerkv/kv/model"
 )
@@ -130,7 +131,7 @@ func (c *Client) Compact(ctx context.Context, revision Revision) error {
 		return &InvalidError{Field: "revision", Problem: "expected 1 or more, found 0"}
 	}
 	r := newRequest(c.opts.Group, rpc.VerbCompact, &rpc.CompactArgs{Revision: uint64(revision)}, &rpc.Empty{})
-	r.repeatable = true
+	r.Repeatable = true
 	return c.do(ctx, r)
 }
 
@@ -160,9 +161,10 @@ func (c *Client) ask(ctx context.Context, address string, r request) error {
 		}
 		return fmt.Errorf("%w: %q: too many endpoints, or none", ErrUnavailable, address)
 	}
-	r.anywhere = true
-	step, err := c.judge(e, r, c.attempt(ctx, e, r))
-	if step != finish && step != elsewhere {
+	call := retry.Call{Request: r.Request}
+	call.Request.Anywhere = true
+	step, err := c.judge(&call, e, c.attempt(ctx, e, r))
+	if step == retry.Again || step == retry.Follow {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err

@@ -60,7 +60,7 @@ func (c *Client) LeaderMembers(ctx context.Context, group string) (Members, erro
 func (c *Client) members(ctx context.Context, group string, leader bool) (Members, error) {
 	var result rpc.MembersResult
 	r := newRequest(group, rpc.VerbMembers, &rpc.MembersArgs{Leader: leader}, &result)
-	r.anywhere = !leader
+	r.Anywhere = !leader
 	if err := c.do(ctx, r); err != nil {
 		return Members{}, err
 	}
@@ -97,6 +97,6 @@ func (c *Client) ChangeMembers(ctx context.Context, group string, changes []Memb
 			Promote: x.Promote, Replaces: x.Replaces})
 	}
 	r := newRequest(group, rpc.VerbChange, &args, &rpc.Empty{})
-	r.repeatable = seen != nil
+	r.Repeatable = seen != nil
 	return c.do(ctx, r)
 }

@@ -1,9 +1,9 @@
 package client
 
 import (
-	"slices"
 	"time"
 
+	"github.com/ledgerkv/ledgerkv/internal/wire/retry"
 	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
 )
 
@@ -27,7 +27,7 @@ func (c *Client) addEndpoint(address string) *endpoint {
 	if address == "" || len(c.endpoints) >= maxEndpoints || c.closed {
 		return nil
 	}
-	e := &endpoint{client: c, address: address}
+	e := &endpoint{client: c, address: address, number: c.routes.Add()}
 	c.endpoints = append(c.endpoints, e)
 	return e
 }
@@ -39,59 +39,21 @@ func (c *Client) known() []*endpoint {
 	return append([]*endpoint(nil), c.endpoints...)
 }
 
-// returnAfter is for how long reads stay away from the nearest endpoint when that has failed.
-const returnAfter = 30 * time.Second
+// now is the time since the client was opened.
+func (c *Client) now() time.Duration { return time.Since(c.opened) }
 
-// target gives the endpoint to ask: the one of the group's leader, as far as is known, or the nearest one, otherwise one that did not fail last. It is
-// none of those in without, and nil when no other is known.
-func (c *Client) target(r request, without []*endpoint) *endpoint {
+// target gives the endpoint that a call asks next, nil when there is none left.
+func (c *Client) target(call *retry.Call) *endpoint {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	turn := c.turn
-	if r.nearby {
-		if c.nearest > 0 && time.Since(c.left) >= returnAfter {
-			c.nearest = 0
-		}
-		turn = c.nearest
-	} else if e := c.leaders[r.group]; e != nil && !slices.Contains(without, e) {
-		return e
-	}
-	for i := range c.endpoints {
-		if e := c.endpoints[(turn+i)%len(c.endpoints)]; !slices.Contains(without, e) {
-			return e
-		}
+	if at := call.Target(&c.routes, c.now()); at != retry.Nowhere {
+		return c.endpoints[at]
 	}
 	return nil
 }
 
-// served notes that an endpoint served a group as its leader.
-func (c *Client) served(group string, e *endpoint) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.leaders[group] = e
-}
-
-// avoid makes the next attempt of such a request go elsewhere.
-func (c *Client) avoid(r request, e *endpoint) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r.nearby {
-		if c.endpoints[c.nearest%len(c.endpoints)] == e {
-			c.nearest, c.left = c.nearest+1, time.Now()
-		}
-		return
-	}
-	if c.leaders[r.group] == e {
-		delete(c.leaders, r.group)
-	}
-	if c.endpoints[c.turn%len(c.endpoints)] == e {
-		c.turn++
-	}
-}
-
-// redirect follows an answer that names the leader. It reports whether that is another endpoint to ask.
-func (c *Client) redirect(r request, from *endpoint, answer *rpc.Error) bool {
-	c.avoid(r, from)
+// leaderOf finds the endpoint of the leader that an answer names.
+func (c *Client) leaderOf(answer *rpc.Error) retry.Endpoint {
 	var to *endpoint
 	for _, e := range c.known() { // who is connected is there for certain; where a node was found, or is said to be, it may be no more
 		if answer.Leader != "" && e.isNode(answer.Leader) && (to == nil || e.connected()) {
@@ -101,9 +63,8 @@ func (c *Client) redirect(r request, from *endpoint, answer *rpc.Error) bool {
 	if told := c.endpointAt(answer.Address); told != nil && (to == nil || !to.connected()) {
 		to = told
 	}
-	if to == nil || to == from {
-		return false
+	if to == nil {
+		return retry.Nowhere
 	}
-	c.served(r.group, to)
-	return true
+	return to.number
 }

@@ -48,8 +48,18 @@ var named = []struct {
 	{raft.ErrConfigurationPending, rpc.CodeConfigurationPending},
 }
 
-// translate puts an error of the store, the group or the log into the protocol's words.
+// translate puts an error into the protocol's words, the address of a leader that it names included.
 func (s *Server) translate(err error) *rpc.Error {
+	answer := Answer(err)
+	if answer.Code == rpc.CodeNotLeader && answer.Address == "" {
+		answer.Address = s.clientOf(node.NodeID(answer.Leader))
+	}
+	return answer
+}
+
+// Answer puts an error of the store, the group or the log into the protocol's words, as far as they don't depend on the node that answers. It gives the
+// simulator's nodes the answers of real ones.
+func Answer(err error) *rpc.Error {
 	var answer *rpc.Error
 	if errors.As(err, &answer) {
 		return answer
@@ -61,7 +71,7 @@ func (s *Server) translate(err error) *rpc.Error {
 			return out
 		}
 	}
-	if !s.withFields(err, out) {
+	if !withFields(err, out) {
 		out.Code = rpc.CodeFailed
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 			out.Code = rpc.CodeTimeout
@@ -71,7 +81,7 @@ func (s *Server) translate(err error) *rpc.Error {
 }
 
 // withFields fills in an answer for the errors that have fields, and reports whether err is one of them.
-func (s *Server) withFields(err error, out *rpc.Error) bool {
+func withFields(err error, out *rpc.Error) bool {
 	var (
 		elsewhere *node.NotLeaderError
 		compacted *ledger.CompactedError
@@ -84,7 +94,7 @@ func (s *Server) withFields(err error, out *rpc.Error) bool {
 	)
 	switch {
 	case errors.As(err, &elsewhere):
-		out.Code, out.Leader, out.Address = rpc.CodeNotLeader, string(elsewhere.Leader), s.clientOf(elsewhere.Leader)
+		out.Code, out.Leader = rpc.CodeNotLeader, string(elsewhere.Leader)
 	case errors.As(err, &failed): // before corrupt: the whole replica is out of service, whatever the cause
 		out.Code = rpc.CodeUnavailable
 	case errors.As(err, &compacted):
