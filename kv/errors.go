@@ -22,6 +22,7 @@ var (
 	ErrClosed      = node.ErrClosed
 	ErrDiskFull    = node.ErrDiskFull
 	ErrNotAdmitted = node.ErrNotAdmitted
+	ErrStateLost   = node.ErrStateLost
 )
 
 // The errors with fields, described in packages kv/model and node.

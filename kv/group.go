@@ -35,6 +35,8 @@ func (r groupReplica) propose(ctx context.Context, body []byte) (statemachine.Re
 	}
 }
 
+func (r groupReplica) serving() error { return r.group.Serving() }
+
 func (r groupReplica) reach(ctx context.Context, level ReadLevel) error {
 	for {
 		err := Reach(ctx, r.group, level)
@@ -52,6 +54,9 @@ func (r groupReplica) reach(ctx context.Context, level ReadLevel) error {
 // then. Unlike a Store's methods it does not wait for a leader to be elected: errors as those of node.Group.Read.
 // REQUIRES: the level is valid, and the group was opened with a Factory.
 func Reach(ctx context.Context, group *node.Group, level ReadLevel) (err error) {
+	if err := group.Serving(); err != nil {
+		return err
+	}
 	switch level.Kind {
 	case model.LevelLocal:
 		return ctx.Err()

@@ -20,7 +20,7 @@ import (
 // replica, at the level that the caller asks for (ReadLevel). While no leader is known a call that needs one waits for one. Besides the errors that each method names:
 //
 //   - *InvalidError: the request can't be carried out as it stands. Nothing was done.
-//   - *NotLeaderError, ErrBusy, ErrDiskFull, ErrClosed, *FailedError: nothing was done.
+//   - *NotLeaderError, ErrBusy, ErrDiskFull, ErrStateLost, ErrClosed, *FailedError: nothing was done.
 //   - ErrUncertain: a write may have been carried out or may yet be.
 //   - ctx's error: a read was given up, or a write before it was proposed. Nothing was done.
 type Store struct {
@@ -36,6 +36,8 @@ type Store struct {
 type replica interface {
 	// propose commits an entry and gives its result once it is applied. body must not be changed any more.
 	propose(ctx context.Context, body []byte) (statemachine.Result, error)
+	// serving says why the machine has nothing to be read, nil while it has.
+	serving() error
 	// reach blocks until the machine is as new as level, which is not Local, demands.
 	reach(ctx context.Context, level ReadLevel) error
 	// machine is the current machine; another one after an image was installed.
@@ -190,7 +192,7 @@ func (s *Store) Range(ctx context.Context, opts RangeOptions) (RangeResult, erro
 // reach blocks until the machine is as new as level demands.
 func (s *Store) reach(ctx context.Context, level ReadLevel) error {
 	if level == Local {
-		return ctx.Err()
+		return errors.Join(ctx.Err(), s.replica.serving())
 	}
 	return s.replica.reach(ctx, level)
 }

@@ -37,6 +37,8 @@ func (r *fakeReplica) propose(ctx context.Context, body []byte) (statemachine.Re
 	return results[0], err
 }
 
+func (r *fakeReplica) serving() error { return r.failure }
+
 func (r *fakeReplica) reach(_ context.Context, level ReadLevel) error {
 	r.reads = append(r.reads, level)
 	return r.failure

@@ -53,7 +53,7 @@ const applyBytes = 1 << 20
 // applyTurn applies up to the owner's limit, one batch a turn.
 func (r *replica) applyTurn() (more bool) {
 	r.takeSwap()
-	if r.failed() {
+	if r.failed() || r.images.lost.Load() != nil {
 		return false
 	}
 	limit, applied := raft.Index(r.applyLimit.load()), raft.Index(r.applied.load())

@@ -21,6 +21,9 @@ var (
 	ErrDiskFull = errors.New("node: the disk is full; nothing was written, free some space and try again")
 	// ErrAlone: the node has no peers and no address, and opens no port; give it an address.
 	ErrAlone = errors.New("node: alone, without a port for peers; give it a Listen address")
+	// ErrStateLost: the state of this replica's machine could not be read when it was opened, and the leader has not sent another image yet; nothing
+	// was done, ask another replica.
+	ErrStateLost = errors.New("node: this replica has lost the state of its machine and waits for an image from the leader; ask another one")
 	// ErrNotAdmitted: this directory is new and not every initial member has recognised it yet; try again later.
 	ErrNotAdmitted = errors.New("node: waiting for every initial member to recognise this new directory")
 )

@@ -32,7 +32,8 @@ func Checksum(body []byte) uint32 { return crc32.Checksum(body, castagnoli) }
 // Propose commits an entry with this body and blocks until it is applied (in a log-only group: committed) or ctx is done. body must not be
 // changed until then, and, if the error is ErrUncertain, not at all.
 //
-// Errors: ErrBusy, *NotLeaderError, ErrTooLarge, ErrDiskFull, ErrNotAdmitted, ErrClosed, *FailedError: nothing was done. ErrUncertain: unknown.
+// Errors: ErrBusy, *NotLeaderError, ErrTooLarge, ErrDiskFull, ErrNotAdmitted, ErrStateLost, ErrClosed, *FailedError: nothing was done.
+// ErrUncertain: unknown.
 func (g *Group) Propose(ctx context.Context, body []byte) (Proposed, error) {
 	p, err := g.Submit(body, Checksum(body))
 	if err != nil {
@@ -56,6 +57,9 @@ func (g *Group) Submit(body []byte, crc uint32) (*Pending, error) {
 	}
 	if s := r.roles.load(); s.Role != raft.Leader {
 		return nil, &raft.NotLeaderError{Leader: s.Leader}
+	}
+	if err := g.Serving(); err != nil {
+		return nil, err
 	}
 	p := newPending(raft.KindData, body, crc)
 	if err := r.proposals.push(p); err != nil {
@@ -82,9 +86,18 @@ func (g *Group) usable() error {
 	return nil
 }
 
-// WaitApplied blocks until this replica has applied an index, or ctx is done.
+// Serving says why this replica's machine has nothing to be read, wrapped in ErrStateLost, and nil while it has: for reads that go to the Machine
+// without asking anybody. It does not block.
+func (g *Group) Serving() error {
+	if l := g.r.images.lost.Load(); l != nil {
+		return fmt.Errorf("%w: %w", ErrStateLost, l.since)
+	}
+	return nil
+}
+
+// WaitApplied blocks until this replica has applied an index, or ctx is done. Errors: ErrStateLost, ErrNotAdmitted, ErrClosed, *FailedError, or ctx's.
 func (g *Group) WaitApplied(ctx context.Context, index Index) error {
-	if err := g.usable(); err != nil {
+	if err := errors.Join(g.usable(), g.Serving()); err != nil {
 		return err
 	}
 	p := newPending(0, nil, 0)
@@ -238,6 +251,8 @@ type Status struct {
 	Position Position
 	Checksum uint32
 	DiskFull bool
+	// StateLost is why the machine has no state until an image comes, nil while it has; see ErrStateLost.
+	StateLost error
 	// Damaged is how many pieces of the sealed log, of about 64 KiB, the disk has lost, as far as the scrubber knows.
 	Damaged int
 	Members raft.ConfigurationEntry
@@ -261,6 +276,7 @@ func (g *Group) Status(ctx context.Context) (Status, error) {
 	s.Group, s.Name, s.Role = r.opts.ID, r.opts.Name, r.roles.load()
 	s.Commit, s.Applied, s.Synced = g.Committed(), g.Applied(), Index(r.synced.Load())
 	s.DiskFull, s.Damaged = r.diskFull.Load(), r.node.scrubber.damagedOf(r.opts.ID)
+	s.StateLost = g.Serving()
 	tip := r.ledger.Tip()
 	s.First, s.Last, s.Position, s.Checksum = r.ledger.Base().ID.Index+1, tip.ID.Index, tip.End, tip.Checksum
 	if f := r.failure.Load(); f != nil {

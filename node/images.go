@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ledgerkv/ledgerkv/node/transport"
 	"github.com/ledgerkv/ledgerkv/raft"
 	"github.com/ledgerkv/ledgerkv/snapshot"
 	"github.com/ledgerkv/ledgerkv/statemachine"
@@ -18,7 +17,8 @@ import (
 type imageState struct {
 	// store holds this replica's images; nil in a log-only group.
 	store *snapshot.Store
-	// current is the machine in force, nil in a log-only group. The applier replaces it, any goroutine reads it.
+	// current is the machine in force, nil in a log-only group; an empty one, which serves nobody, while lost says so. The applier replaces it, and the
+	// images loop one that is lost; any goroutine reads it.
 	current atomic.Pointer[current]
 	// making: an image is being written. wanted: one is needed though none is due.
 	making, wanted atomic.Bool
@@ -30,6 +30,8 @@ type imageState struct {
 	sending atomic.Uint64
 	// swap is an installed image that waits for the applier to take it over.
 	swap atomic.Pointer[swap]
+	// lost says that the machine's state is gone, nil while all is well. It is set when the replica is opened; the applier takes it back.
+	lost atomic.Pointer[lost]
 	// last is where the newest image ends, for the triggers and for retention; nil when there is none. Any goroutine.
 	last atomic.Pointer[imageEnd]
 }
@@ -50,6 +52,8 @@ type images struct {
 	makings []*making
 	// fillings are the machines that are being filled from images.
 	fillings []*filling
+	// needings are the replicas that have lost their machine's state.
+	needings []*needing
 	// offered is what is on its way, or has arrived a moment ago, in the order of offering.
 	offered []offered
 	// delayed are failures of which the cores are not told yet.
@@ -121,6 +125,7 @@ func (m *images) turn() (more bool) {
 	now := m.node.opts.Clock.Monotonic()
 	m.tellDelayed(now)
 	m.release(now)
+	m.askAround(now)
 	again := m.serve(now)
 	return len(m.makings)+len(m.fillings) > 0 || again
 }
@@ -167,11 +172,7 @@ func (m *images) serve(now raft.Monotonic) (more bool) {
 		m.node.opts.Logger.Warn("an image from a peer came to nothing", "peer", f.From, "image", f.Meta, "err", f.Err)
 	}
 	for _, f := range append(out.Frames, in.Frames...) {
-		frame := transport.Frame{Kind: transport.KindImage, Head: f.Head, Body: [][]byte{f.Body}}
-		if err := m.node.transport.Send(f.To, transport.Image, []transport.Frame{frame}); err != nil {
-			m.offers.Unreachable(f.To)
-			m.fetches.Unreachable(f.To)
-		}
+		m.sendImages(f)
 	}
 	return len(out.Frames) > 0 && out.Wake != 0 && out.Wake <= now
 }
@@ -189,10 +190,14 @@ func (m *images) target(group raft.GroupID) (snapshot.Target, bool) {
 func (m *images) receive(from raft.NodeID, head, body []byte) {
 	m.post(func() {
 		now := m.node.opts.Clock.Monotonic()
-		var err error
-		if snapshot.ForOffers(head) {
+		group, least, asked, err := snapshot.Asked(head)
+		switch {
+		case asked && err == nil:
+			m.asked(from, group, least)
+		case asked:
+		case snapshot.ForOffers(head):
 			err = m.offers.Handle(now, from, head)
-		} else {
+		default:
 			err = m.fetches.Handle(now, from, head, body)
 		}
 		if err != nil {
@@ -305,6 +310,9 @@ func (m *images) noteSending(r *replica) {
 // arrived tells the core of an image that is here in full, or of a base.
 func (m *images) arrived(a snapshot.Arrival) {
 	r := m.node.replica(a.Group)
+	if r.images.store != nil && m.refill(r, a.Meta) {
+		return
+	}
 	in := inbound{message: raft.Message{Type: raft.MsgImage, From: a.From, To: m.node.opts.ID, Term: a.Term, Image: &raft.ImageMeta{Base: a.Meta.Base}}}
 	if r.inbox.push(in) {
 		r.owner.work.add(r)
@@ -402,7 +410,7 @@ func (r *replica) imageIdentity() snapshot.Identity {
 // considerImage begins an image when the log has grown enough since the last one. Applier.
 func (r *replica) considerImage() {
 	s := &r.images
-	if r.apply.machine == nil || s.making.Load() || r.failed() || int64(r.node.opts.Clock.Monotonic()) < s.notBefore.Load() {
+	if r.apply.machine == nil || s.lost.Load() != nil || s.making.Load() || r.failed() || int64(r.node.opts.Clock.Monotonic()) < s.notBefore.Load() {
 		return
 	}
 	applied := r.applied.load()

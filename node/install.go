@@ -22,6 +22,8 @@ type swap struct {
 	base    raft.Base
 	machine statemachine.Machine // nil in a log-only group
 	old     statemachine.Place
+	// refilled: log and place are the same as before, only the machine's state had been lost.
+	refilled bool
 }
 
 // openMachines are a replica's machines that are open: the one in force and, during an installation, the one that it replaces or that is to
@@ -64,6 +66,8 @@ type filling struct {
 	// step goes on, and reports whether there is more to do. stop gives it up.
 	step func() (struct{}, bool)
 	stop func()
+	// refill: the machine in force is being filled, as it has lost its state.
+	refill bool
 	// What came of it.
 	reset *ledger.Reset
 	next  *swap
@@ -120,6 +124,10 @@ func (m *images) fill() {
 // filled hands what is ready to the syncer, or has the core told later that there is nothing.
 func (m *images) filled(f *filling) {
 	r := f.replica
+	if f.refill {
+		m.refilled(f)
+		return
+	}
 	if f.err != nil {
 		r.log.Error("an image could not be installed; the log and the machine stay as they were", "image", f.base.ID, "err", f.err)
 		r.images.installing.Store(false)
@@ -189,17 +197,22 @@ func (r *replica) takeSwap() {
 	if next == nil {
 		return
 	}
+	if next.refilled {
+		r.takeRefilled(next)
+		return
+	}
 	if next.machine != nil {
-		old := r.apply.machine
-		_ = r.apply.reader.Close() // gives files back that are no longer part of the log
+		old := r.images.current.Load().machine
+		if r.apply.reader != nil {
+			_ = r.apply.reader.Close() // gives files back that are no longer part of the log
+		}
 		r.apply.machine, r.apply.reader = next.machine, r.ledger.Reader(next.base.ID.Index+1)
 		r.images.current.Store(&current{next.machine})
 		r.noteImage(next.base)
 		r.node.images.post(func() { r.node.images.retire(r, old, next.old) })
 	}
 	r.images.installing.Store(false)
-	r.applied.raise(uint64(next.base.ID.Index))
-	r.appliedEnd.raise(uint64(next.base.Position))
+	r.found(next.base)
 	for _, w := range r.waiting.upTo(next.base.ID.Index, nil) {
 		w.pending.complete(Proposed{}, uncertain(errReplaced))
 	}

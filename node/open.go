@@ -71,9 +71,9 @@ func (n *Node) openReplica(opts GroupOptions) (*replica, error) {
 // own state is older than an image, fills it from the image.
 func (r *replica) openMachine(dir string) error {
 	base := r.ledger.Base()
-	r.applied.raise(uint64(base.ID.Index))
-	r.appliedEnd.raise(uint64(base.Position))
 	if r.opts.Factory == nil {
+		r.applied.raise(uint64(base.ID.Index))
+		r.appliedEnd.raise(uint64(base.Position))
 		return nil
 	}
 	var err error
@@ -95,6 +95,12 @@ func (r *replica) openMachine(dir string) error {
 		return err
 	}
 	applied, last := raft.Index(machine.Applied()), r.ledger.Last().Index
+	if applied == 0 && base.ID.Index > 0 {
+		r.images.current.Store(&current{machine})
+		r.machines.add(machine)
+		r.loseState(fmt.Errorf("no image at or above %s, where the log begins, can be read, and the machine has applied nothing", base.ID))
+		return nil
+	}
 	if applied < base.ID.Index || applied > last {
 		return errors.Join(machine.Close(), &ledger.CorruptionError{Path: place.Dir, Index: applied, Err: fmt.Errorf(
 			"the machine has applied entry %d, expected %d to %d, the range of the ledger: one of the two is not this replica's, or is damaged", applied, base.ID.Index, last)})
@@ -121,8 +127,7 @@ func (r *replica) openMachine(dir string) error {
 func (r *replica) fittingImages() []snapshot.Meta {
 	var fitting []snapshot.Meta
 	for _, meta := range slices.Backward(r.images.store.List()) {
-		at, err := r.ledger.BaseAt(meta.Base.ID.Index)
-		if err == nil && at.ID == meta.Base.ID && at.Checksum == meta.Base.Checksum {
+		if r.covers(meta.Base) {
 			fitting = append(fitting, meta)
 		}
 	}
@@ -201,6 +206,7 @@ func (r *replica) openCore() error {
 		return err
 	}
 	r.core = core
+	core.DiskStalled(r.images.lost.Load() != nil)
 	entry := core.Configuration()
 	r.configuration.Store(&entry)
 	r.distrust()

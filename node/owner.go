@@ -114,8 +114,11 @@ func (r *replica) takeProgress() {
 		r.unsynced = append(r.unsynced[:0], r.unsynced[n:]...)
 		r.core.Synced(seq)
 	}
-	// An image that is being installed raises applied before the core knows of it.
-	r.core.Applied(raft.Index(min(r.applied.load(), r.commit.load())))
+	// An image that is being installed raises applied before the core knows of it. To the core what is below the base is applied, even where the
+	// machine has lost it.
+	if r.images.lost.Load() == nil {
+		r.core.Applied(raft.Index(min(r.applied.load(), r.commit.load())))
+	}
 }
 
 // takeEvents runs what the other loops and callers have asked for.
@@ -171,7 +174,7 @@ func (r *replica) step(m raft.Message, records []ledger.Record) {
 // up: what it waits for is a commit, and that may take the very entry that is to come (after a restart, say, a long log and no leader yet).
 func (r *replica) overloaded() bool {
 	behind := r.ledger.UnsyncedBytes() > r.opts.UnsyncedBytes
-	if r.opts.Factory != nil && r.applied.load() < r.applyLimit.load() {
+	if r.opts.Factory != nil && r.images.lost.Load() == nil && r.applied.load() < r.applyLimit.load() {
 		behind = behind || uint64(r.ledger.End())-r.appliedEnd.load() > r.opts.UnappliedBytes
 	}
 	r.throttled.Store(behind)

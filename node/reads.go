@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -11,7 +12,8 @@ import (
 // Read blocks until this replica, be it leader, follower or learner, has applied every entry that was committed when Read was called, and
 // returns an index at or above all of them. A view of the machine opened afterwards is linearizable. It costs one round of heartbeats,
 // shared by all reads that arrive meanwhile; on another replica than the leader a message to the leader and back as well. Errors:
-// *NotLeaderError when no leader is known or it changed meanwhile, ErrBusy, ErrNotAdmitted, ErrClosed, *FailedError, or ctx's.
+// *NotLeaderError when no leader is known or it changed meanwhile, ErrBusy, ErrNotAdmitted, ErrStateLost, ErrClosed, *FailedError, or
+// ctx's.
 func (g *Group) Read(ctx context.Context) (Index, error) {
 	p, err := g.SubmitRead()
 	if err != nil {
@@ -27,7 +29,7 @@ func (g *Group) Read(ctx context.Context) (Index, error) {
 // SubmitRead is Read without the wait: the outcome's Index is the read's.
 func (g *Group) SubmitRead() (*Pending, error) {
 	r := g.r
-	if err := g.usable(); err != nil {
+	if err := errors.Join(g.usable(), g.Serving()); err != nil {
 		return nil, err
 	}
 	if s := r.roles.load(); s.Role != raft.Leader && s.Leader == raft.None {

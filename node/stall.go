@@ -40,7 +40,7 @@ func (o *owner) watchDisk() {
 	if stalled := o.node.disk.stalled.Load(); stalled != o.stalled {
 		o.stalled = stalled
 		for _, r := range o.node.ownedBy(o) {
-			r.core.DiskStalled(stalled)
+			r.unwell()
 			if stalled && r.leading && r.silent {
 				r.core.Wake()
 				o.work.add(r)

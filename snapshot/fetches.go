@@ -117,7 +117,7 @@ func (f *Fetches) Handle(now raft.Monotonic, from raft.NodeID, head, body []byte
 		return err
 	}
 	switch {
-	case m.kind == frameFetch || m.kind == frameDone:
+	case m.kind == frameFetch || m.kind == frameDone || m.kind == frameAsk:
 		return fmt.Errorf("%w: expected an offer, chunk, sent or abort, found type %d", ErrFrame, m.kind)
 	case m.kind != frameChunk && len(body) > 0:
 		return fmt.Errorf("%w: a frame of type %d has no body, found %d bytes", ErrFrame, m.kind, len(body))

@@ -24,6 +24,7 @@ const (
 	frameSent  frameType = 4
 	frameDone  frameType = 5
 	frameAbort frameType = 6
+	frameAsk   frameType = 7
 )
 
 const (
@@ -33,6 +34,7 @@ const (
 	fetchBytes      = 4 + 4 + 1
 	chunkFrameBytes = 4 + 4
 	sentBytes       = 4
+	askBytes        = 8
 	maxReasonBytes  = 256
 
 	fetchRewind = 1
@@ -55,16 +57,17 @@ type message struct {
 	group    raft.GroupID
 	transfer uint64
 
-	term   raft.Term // offer
-	meta   Meta      // offer
-	from   uint32    // fetch: all chunks below are there
-	until  uint32    // fetch: send the chunks below
-	rewind bool      // fetch: send again from there
-	poll   bool      // fetch: say what was sent
-	number uint32    // chunk: its number; sent: all below were sent
-	crc    uint32    // chunk
-	result outcome   // done
-	reason string    // done, abort
+	term   raft.Term  // offer
+	meta   Meta       // offer
+	from   uint32     // fetch: all chunks below are there
+	until  uint32     // fetch: send the chunks below
+	rewind bool       // fetch: send again from there
+	poll   bool       // fetch: say what was sent
+	number uint32     // chunk: its number; sent: all below were sent
+	crc    uint32     // chunk
+	result outcome    // done
+	reason string     // done, abort
+	least  raft.Index // ask: where the image ends, at least
 }
 
 func appendFrame(dst []byte, m message) []byte {
@@ -96,6 +99,8 @@ func appendFrame(dst []byte, m message) []byte {
 		return le.AppendUint32(dst, m.crc)
 	case frameSent:
 		return le.AppendUint32(dst, m.number)
+	case frameAsk:
+		return le.AppendUint64(dst, uint64(m.least))
 	case frameDone:
 		dst = append(dst, byte(m.result))
 	}
@@ -137,6 +142,12 @@ func decodeFrame(head []byte) (message, error) {
 		return m, m.decodeReason(rest[1:])
 	case frameAbort:
 		return m, m.decodeReason(rest)
+	case frameAsk:
+		if len(rest) != askBytes {
+			return m, lengthError("ask", askBytes, len(rest))
+		}
+		m.least = raft.Index(le.Uint64(rest))
+		return m, nil
 	}
 	return m, fmt.Errorf("%w: unknown type %d", ErrFrame, head[1])
 }

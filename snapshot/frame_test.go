@@ -32,6 +32,7 @@ func samples() []message {
 		{kind: frameDone, group: 7, transfer: 5, result: outcomeBusy, reason: "busy"},
 		{kind: frameDone, group: 7, transfer: 5},
 		{kind: frameAbort, group: 7, transfer: 5, reason: "gone"},
+		{kind: frameAsk, group: 7, least: 1 << 40},
 	}
 }
 
@@ -96,7 +97,11 @@ func TestEachSideRefusesTheOthersFrames(t *testing.T) {
 	o, f := NewOffers(OffersOptions{}), NewFetches(FetchesOptions{}, func(raft.GroupID) (Target, bool) { return Target{}, false })
 	for _, m := range samples() {
 		head := appendFrame(nil, m)
-		if ForOffers(head) {
+		if _, _, asked, err := Asked(head); asked {
+			require.NoError(t, err)
+			require.ErrorIs(t, o.Handle(1, "x", head), ErrFrame)
+			require.ErrorIs(t, f.Handle(1, "x", head, nil), ErrFrame)
+		} else if ForOffers(head) {
 			require.NoError(t, o.Handle(1, "x", head))
 			require.ErrorIs(t, f.Handle(1, "x", head, nil), ErrFrame)
 		} else {

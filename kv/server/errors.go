@@ -43,6 +43,7 @@ var named = []struct {
 	{node.ErrBusy, rpc.CodeBusy},
 	{node.ErrDiskFull, rpc.CodeDiskFull},
 	{node.ErrNotAdmitted, rpc.CodeUnavailable},
+	{node.ErrStateLost, rpc.CodeUnavailable},
 	{node.ErrClosed, rpc.CodeClosed},
 	{ledger.ErrClosed, rpc.CodeClosed},
 	{raft.ErrConfigurationPending, rpc.CodeConfigurationPending},

@@ -58,8 +58,10 @@ var replicaMetrics = []struct {
 	name, kind, help string
 	value            func(*replicaState) float64
 }{
-	{"ledgerkv_replica_up", "gauge", "1 while the replica works, 0 when it has stopped or could not be opened.",
-		func(r *replicaState) float64 { return oneIf(r.known && r.status.Role.Err == nil) }},
+	{"ledgerkv_replica_up", "gauge", "1 while the replica works, 0 when it has stopped, could not be opened, or has lost its state.",
+		func(r *replicaState) float64 {
+			return oneIf(r.known && r.status.Role.Err == nil && r.status.StateLost == nil)
+		}},
 	{"ledgerkv_replica_has_leader", "gauge", "1 while a leader is known.", func(r *replicaState) float64 { return oneIf(r.status.Role.Leader != "") }},
 	{"ledgerkv_replica_term", "gauge", "The term of the replica.", func(r *replicaState) float64 { return float64(r.status.Role.Term) }},
 	{"ledgerkv_replica_commit_index", "gauge", "The index up to which entries are known to be committed.", func(r *replicaState) float64 { return float64(r.status.Commit) }},

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -45,7 +46,7 @@ func (s *Server) groupStatus(ctx context.Context, g *Group) rpc.GroupStatus {
 	out.DiskFull = st.DiskFull
 	if st.Role.Err != nil {
 		out.Role, out.Problem = RoleStopped, st.Role.Err.Error()
-	} else if err != nil {
+	} else if err := errors.Join(st.StateLost, err); err != nil {
 		out.Problem = err.Error()
 	}
 	if m, ok := g.Group.Machine().(*kv.Machine); ok {
@@ -55,7 +56,7 @@ func (s *Server) groupStatus(ctx context.Context, g *Group) rpc.GroupStatus {
 	return out
 }
 
-// Unhealthy says why the node is not healthy, a line for each replica that has stopped or could not be opened; nil when all is well.
+// Unhealthy says why the node is not healthy, a line for each replica that has stopped, could not be opened, or has lost its state; nil when all is well.
 func (s *Server) Unhealthy() []string {
 	var problems []string
 	for i := range s.opts.Groups {
@@ -64,6 +65,8 @@ func (s *Server) Unhealthy() []string {
 			problems = append(problems, "group "+g.Name+" could not be opened: "+g.Err.Error())
 		} else if err := g.Group.Role().Err; err != nil {
 			problems = append(problems, "group "+g.Name+" has stopped: "+err.Error())
+		} else if err := g.Group.Serving(); err != nil {
+			problems = append(problems, "group "+g.Name+" serves nothing: "+err.Error())
 		}
 	}
 	return problems
