@@ -15,9 +15,10 @@ FUZZTIME ?= 1m
 fuzz:
 	.ci/fuzz $(FUZZTIME)
 
-# mutants puts known bugs back into the tree, one at a time, and demands that a simulator notices each: make mutants MUTANTS='-only name -v'
+# mutants puts known bugs back into the tree, one at a time, and demands that the simulator notices each: make mutants MUTANTS='-only name -v'
+# What is known is kept in mutants.results; stopped, it goes on from there.
 mutants:
-	go run ./internal/sim/mutants $(MUTANTS)
+	go run ./internal/sim/mutants -results mutants.results $(MUTANTS)
 
 # cover prints the statement coverage of each package.
 cover:

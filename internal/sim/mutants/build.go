@@ -48,7 +48,7 @@ func (w *workshop) build(ctx context.Context, d *driver, name, overlay string) (
 	if d.program {
 		args = []string{"build"}
 	}
-	args = append(args, "-o", bin)
+	args = append(args, "-trimpath", "-buildvcs=false", "-o", bin) // the same source is the same binary (results.go)
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}

@@ -3,6 +3,8 @@
 //
 //	go run ./internal/sim/mutants                       all mutants; make mutants does this
 //	go run ./internal/sim/mutants -only name,name -v    some, with what the killing run printed
+//	go run ./internal/sim/mutants -results file         to be stopped and gone on with
+//	go run ./internal/sim/mutants -o json               the table as a document
 //	go run ./internal/sim/mutants -list                 what there is, and what each would do to a user
 //
 // The mutants are the text files beside this program. Each names the bug, the law or the issue that it comes from, what a user would see,
@@ -24,7 +26,12 @@
 //
 // Nothing is written to the tree: go build -overlay reads the changed files from a temporary directory. Mutants never reach any other build.
 //
-// A driver (driver.go) is a program that looks for broken laws from a seed. Each mutant is given to the drivers that link the file it changes, in the order
-// of the table, with one range of seeds after the other, until one of them fails or its CPU time is used up. Before that the drivers have to pass on the
-// unchanged tree.
+// A driver (driver.go) is a program that looks for broken laws from a seed. A mutant is given to the simulator, unless it names another driver, with the reason why
+// the simulator can't see it:
+//
+//	by: flip; bits that flip in files that nobody reads again
+//
+// The driver gets one range of seeds after the other, until it fails or its CPU time is used up. Before that it has to pass on the unchanged tree. All mutants get a
+// minute before the survivors get the rest of their time. With -results a file keeps what is known, so that a trial which was stopped goes on where it was; what is known of
+// another state of the source does not count.
 package main

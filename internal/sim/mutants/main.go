@@ -30,29 +30,32 @@ func main() {
 
 // settings are the flags.
 type settings struct {
-	only, with    []string
-	list, verbose bool
-	jobs          int
-	limit         time.Duration
+	only                []string
+	driver, results     string
+	list, verbose, json bool
+	jobs                int
+	limit               time.Duration
 }
 
 func parseFlags(args []string) (settings, error) {
 	var s settings
-	words := func(list *[]string) func(string) error {
-		return func(v string) error {
-			*list = append(*list, strings.FieldsFunc(v, func(r rune) bool { return r == ',' })...)
-			return nil
-		}
-	}
 	fs := flag.NewFlagSet("mutants", flag.ContinueOnError)
-	fs.Func("only", "try these mutants only, by name, separated by commas", words(&s.only))
-	fs.Func("drivers", "use these drivers only, by name, separated by commas", words(&s.with))
+	fs.Func("only", "try these mutants only, by name, separated by commas", func(names string) error {
+		s.only = append(s.only, strings.FieldsFunc(names, func(r rune) bool { return r == ',' })...)
+		return nil
+	})
+	fs.StringVar(&s.driver, "driver", "", "give all mutants to this driver, not to those that they name")
+	fs.StringVar(&s.results, "results", "", "keep what became of the mutants in this file, and go on from what it says of this very source")
 	fs.BoolVar(&s.list, "list", false, "list the mutants and what each would do to a user, and stop")
 	fs.BoolVar(&s.verbose, "v", false, "show what the run that killed a mutant printed")
 	fs.IntVar(&s.jobs, "jobs", max(1, runtime.NumCPU()/2), "how many mutants are tried at a time; each takes a core")
-	fs.DurationVar(&s.limit, "limit", time.Minute, "CPU time for each mutant and driver")
+	fs.DurationVar(&s.limit, "limit", 30*time.Minute, "CPU time for each mutant; all get a minute before any gets more")
+	format := fs.String("o", "table", "what to print: table, or json at the end")
 	if err := fs.Parse(args); err != nil {
 		return s, flag.ErrHelp
+	}
+	if s.json = *format == "json"; !s.json && *format != "table" {
+		return s, fmt.Errorf("expected -o table or -o json, found %q", *format)
 	}
 	if fs.NArg() > 0 || s.jobs < 1 || s.limit <= 0 {
 		return s, fmt.Errorf("unexpected arguments %q, or -jobs or -limit below 1; see -help", fs.Args())
@@ -81,17 +84,26 @@ func run(ctx context.Context, args []string) error {
 		list(os.Stdout, chosen)
 		return nil
 	}
-	with, err := choose(present(root, drivers), s.with, func(d driver) string { return d.name }, "driver")
+	if s.driver != "" {
+		if _, err := choose(drivers, []string{s.driver}, func(d driver) string { return d.name }, "driver"); err != nil {
+			return err
+		}
+		for i := range chosen {
+			chosen[i].by = s.driver
+		}
+	}
+	known, err := openResults(s.results)
 	if err != nil {
 		return err
 	}
+	defer known.close()
 	dir, err := os.MkdirTemp("", "mutants-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	t := &trial{workshop: workshop{root: root, dir: dir}, settings: s, notes: os.Stderr}
-	return t.run(ctx, os.Stdout, chosen, with)
+	t := &trial{workshop: workshop{root: root, dir: dir}, settings: s, results: known, notes: os.Stderr}
+	return t.run(ctx, os.Stdout, chosen, drivers)
 }
 
 // choose keeps what is named, or everything when nothing is.

@@ -17,7 +17,9 @@ type mutant struct {
 	name string
 	// breaks says which law or issue of another project it is, shows what a user would see.
 	breaks, shows string
-	edits         []edit
+	// by names the driver that it is given to, why says why that is not the simulator.
+	by, why string
+	edits   []edit
 	// where is the file and line that define it.
 	where string
 }
@@ -133,7 +135,7 @@ func (p *reading) begin(line string) {
 	case !ok:
 		p.fault("expected mutant NAME, a comment or an empty line, found %q", line)
 	default:
-		p.mutant, p.edit, p.in = mutant{name: name, where: fmt.Sprintf("%s:%d", p.file, p.line)}, edit{}, head
+		p.mutant, p.edit, p.in = mutant{name: name, where: fmt.Sprintf("%s:%d", p.file, p.line), by: simulator}, edit{}, head
 		if !mutantName.MatchString(name) {
 			p.fault("the name %q; expected lower-case words joined by hyphens", name)
 		}
@@ -147,12 +149,17 @@ func (p *reading) header(line string) {
 		p.mutant.breaks = value
 	case key == "shows":
 		p.mutant.shows = value
+	case key == "by":
+		p.mutant.by, p.mutant.why, _ = strings.Cut(value, "; ")
+		if !slices.ContainsFunc(drivers, func(d driver) bool { return d.name == p.mutant.by }) || p.mutant.why == "" {
+			p.fault("found %q; expected a driver, a semicolon, and why the simulator can't see it", line)
+		}
 	case key == "file":
 		p.edit.file = value
 	case line == "old:":
 		p.in = inOld
 	default:
-		p.fault("found %q; expected breaks:, shows:, file: or old:", line)
+		p.fault("found %q; expected breaks:, shows:, by:, file: or old:", line)
 	}
 }
 

@@ -31,12 +31,16 @@ func TestMalformedMutants(t *testing.T) {
 	sound := "mutant a-b\nbreaks: x\nshows: y\nfile: f.go\nold:\n\told\nnew:\n\tnew\nend\n"
 	found, err := parseMutants("t.txt", "# comment\n\n"+sound)
 	require.NoError(t, err)
-	require.Equal(t, []mutant{{name: "a-b", breaks: "x", shows: "y", where: "t.txt:3", edits: []edit{{"f.go", "\told", "\tnew"}}}}, found)
+	require.Equal(t, []mutant{{name: "a-b", breaks: "x", shows: "y", by: "sim", where: "t.txt:3", edits: []edit{{"f.go", "\told", "\tnew"}}}}, found)
 
 	found, err = parseMutants("t.txt", "mutant c\nbreaks: x\nshows: y\nfile: f.go\nold:\n1\nnew:\nold:\n2\nnew:\n3\nfile: g.go\nold:\n4\nnew:\nend\n")
 	require.NoError(t, err)
 	require.Equal(t, []edit{{"f.go", "1", ""}, {"f.go", "2", "3"}, {"g.go", "4", ""}}, found[0].edits)
 	require.Equal(t, []string{"f.go", "g.go"}, found[0].files())
+
+	found, err = parseMutants("t.txt", "mutant d\nbreaks: x\nshows: y\nby: ledger; it has no rot\nfile: f.go\nold:\n1\nnew:\nend\n")
+	require.NoError(t, err)
+	require.Equal(t, []string{"ledger", "it has no rot"}, []string{found[0].by, found[0].why})
 
 	for text, says := range map[string]string{
 		"what":                       "expected mutant NAME",
@@ -45,7 +49,9 @@ func TestMalformedMutants(t *testing.T) {
 		"mutant a\nbreaks: x\nfile: f\nold:\nx\nnew:\ny\nend\n":         "what that shows",
 		"mutant a\nbreaks: x\nshows: y\nold:\nx\nnew:\ny\nend\n":        "without a file",
 		"mutant a\nbreaks: x\nshows: y\nfile: f\nold:\nx\nnew:\nx\nend": "changes nothing",
-		"mutant a\nwhatever: x\n":                                       "expected breaks:, shows:, file: or old:",
+		"mutant a\nbreaks: x\nshows: y\nby: nobody; x\n":                "expected a driver",
+		"mutant a\nbreaks: x\nshows: y\nby: ledger\n":                   "why the simulator can't see it",
+		"mutant a\nwhatever: x\n":                                       "expected breaks:, shows:, by:, file: or old:",
 	} {
 		_, err := parseMutants("t.txt", text)
 		require.ErrorContains(t, err, says)

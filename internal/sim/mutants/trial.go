@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -15,60 +15,91 @@ import (
 // verdict is what became of a mutant.
 type verdict struct {
 	mutant *mutant
-	// err: it could not be tried. by: the driver that killed it, "" when it survived.
+	result
+	// err: it could not be tried.
 	err error
-	by  string
-	// seed is the one with which it was killed, as far as the driver says, and says what was broken.
-	seed int
-	says string
-	// cpu is the time that the drivers ran, build how long it took to build them.
-	cpu, build time.Duration
-	output     string
+	// output is what the run that killed it printed; "" when that was another time.
+	output string
 }
+
+// settled says that there is nothing left to find out.
+func (v *verdict) settled() bool { return v.err != nil || v.Killed }
 
 // trial tries mutants.
 type trial struct {
 	workshop
 	settings
-	drivers []*reference
+	drivers map[string]*reference
+	results *results
 	// notes are what there is to say besides the table.
 	notes io.Writer
 }
 
+// firstLook is the CPU time that each mutant gets before any gets more.
+const firstLook = time.Minute
+
 // run tries mutants and prints a table. It fails when one survives or can't be tried.
 func (t *trial) run(ctx context.Context, out io.Writer, mutants []mutant, with []driver) error {
-	for i := range with {
-		r, err := t.reference(ctx, with[i])
+	if err := t.prepare(ctx, mutants, with); err != nil {
+		return err
+	}
+	table := &table{out: out, json: t.json, verbose: t.verbose, of: len(mutants)}
+	verdicts := make([]verdict, len(mutants))
+	for _, limit := range []time.Duration{min(firstLook, t.limit), t.limit} {
+		t.round(ctx, limit, mutants, verdicts, table)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return table.summary(verdicts)
+}
+
+// prepare builds the drivers that the mutants are given to, and demands that they pass on the unchanged tree.
+func (t *trial) prepare(ctx context.Context, mutants []mutant, with []driver) error {
+	t.drivers = map[string]*reference{}
+	for _, d := range with {
+		needed := false
+		for i := range mutants {
+			needed = needed || mutants[i].by == d.name
+		}
+		if !needed {
+			continue
+		}
+		r, err := t.reference(ctx, d)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "driver %-9s passes on the unchanged tree in %.1f s of CPU time\n", r.name, r.cpu.Seconds())
-		t.drivers = append(t.drivers, r)
+		fmt.Fprintf(t.notes, "driver %-9s passes on the unchanged tree in %.1f s of CPU time\n", r.name, r.cpu.Seconds())
+		t.drivers[d.name] = r
 	}
-	verdicts := make([]verdict, len(mutants))
+	return nil
+}
+
+// round gives every mutant that is not settled up to limit of CPU time, and prints those that are then.
+func (t *trial) round(ctx context.Context, limit time.Duration, mutants []mutant, verdicts []verdict, table *table) {
 	next := make(chan int)
 	var wg sync.WaitGroup
 	var print sync.Mutex
 	for range t.jobs {
 		wg.Go(func() {
 			for i := range next {
-				v := t.try(ctx, &mutants[i])
+				v := t.try(ctx, &mutants[i], limit)
 				verdicts[i] = v
-				print.Lock()
-				v.print(out, t.verbose)
-				print.Unlock()
+				if ctx.Err() == nil && (v.settled() || limit == t.limit) {
+					print.Lock()
+					table.row(&v)
+					print.Unlock()
+				}
 			}
 		})
 	}
 	for i := range mutants {
-		next <- i
+		if v := &verdicts[i]; !v.settled() && (v.mutant == nil || v.CPU < limit.Seconds()) {
+			next <- i
+		}
 	}
 	close(next)
 	wg.Wait()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return summary(out, t.drivers, verdicts)
 }
 
 // reference runs a driver on the unchanged tree.
@@ -78,6 +109,12 @@ func (t *trial) reference(ctx context.Context, d driver) (*reference, error) {
 	if r.bin, err = t.build(ctx, &d, "unchanged", ""); err != nil {
 		return nil, err
 	}
+	text, err := os.ReadFile(r.bin)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(text)
+	r.sum = sum[:]
 	o, err := t.workshop.run(ctx, &d, r.bin, d.args(0), time.Hour)
 	if err != nil {
 		return nil, err
@@ -106,68 +143,74 @@ func (t *trial) sound(ctx context.Context, d *reference, n int) (bool, error) {
 	return !o.failed, nil
 }
 
-// try gives a mutant to one driver after the other.
-func (t *trial) try(ctx context.Context, m *mutant) verdict {
+// try gives a mutant to its driver, until that has used up limit of CPU time on it, what it used another time included.
+func (t *trial) try(ctx context.Context, m *mutant, limit time.Duration) verdict {
 	v := verdict{mutant: m}
 	changed, err := m.apply(t.root)
 	if err != nil {
 		v.err = err
 		return v
 	}
-	overlay, err := t.overlay(m.name, changed)
-	if err != nil {
-		v.err = err
+	d := t.drivers[m.by]
+	v.result = result{Mutant: m.name, Driver: d.name, Of: fingerprint(d, m)}
+	if known, ok := t.results.get(v.Of); ok {
+		v.result = known
+	}
+	if v.Killed || v.CPU >= limit.Seconds() || d.last > 0 && v.Ranges >= d.last {
 		return v
 	}
-	seen := false
-	for i := range t.drivers {
-		if d := t.drivers[i]; d.sees(m) {
-			seen = true
-			if v.err = t.drive(ctx, d, overlay, &v); v.err != nil || v.by != "" {
-				return v
-			}
-		}
+	overlay, err := t.overlay(m.name, changed)
+	if err == nil {
+		err = t.drive(ctx, d, overlay, limit, &v)
 	}
-	if !seen {
-		v.err = errors.New("no driver is about the file that it changes")
-	}
+	v.err = err
 	return v
 }
 
-// drive gives a mutant to one driver until it is killed or the time is used up.
-func (t *trial) drive(ctx context.Context, d *reference, overlay string, v *verdict) error {
-	start := time.Now()
+// drive runs a driver on a mutant until it is killed or the time is used up.
+func (t *trial) drive(ctx context.Context, d *reference, overlay string, limit time.Duration, v *verdict) error {
 	bin, err := t.build(ctx, &d.driver, v.mutant.name, overlay)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(bin)
-	v.build += time.Since(start)
 	// A run that takes twenty times as long as it should goes round in circles.
 	most := max(20*d.cpu, 30*time.Second)
-	used := time.Duration(0)
-	for n := 0; used < t.limit && (d.last == 0 || n < d.last); n++ {
-		o, err := t.workshop.run(ctx, &d.driver, bin, d.args(n), most)
-		if err != nil {
-			return err
-		}
-		used += o.cpu
-		v.cpu += o.cpu
-		if !o.failed {
-			continue
-		}
-		if sound, err := t.sound(ctx, d, n); err != nil {
-			return err
-		} else if sound {
-			v.by, v.output = d.name, o.output
-			v.seed, v.says = d.first(n), reason(o)
-			if s := seedOf.FindStringSubmatch(o.output); s != nil {
-				v.seed, _ = strconv.Atoi(s[1])
+	for kept := v.CPU; v.CPU < limit.Seconds() && (d.last == 0 || v.Ranges < d.last); v.Ranges++ {
+		if v.CPU >= kept+30 {
+			kept = v.CPU
+			fmt.Fprintf(t.notes, "%s: %.0f of %.0f s of CPU time, alive at seed %d\n", v.mutant.name, v.CPU, limit.Seconds(), d.first(v.Ranges))
+			if err := t.results.put(v.result); err != nil {
+				return err
 			}
-			return nil
+		}
+		if err := t.look(ctx, d, bin, most, v); err != nil || v.Killed {
+			return err
 		}
 	}
-	return nil
+	return t.results.put(v.result)
+}
+
+// look runs a driver over one range of seeds.
+func (t *trial) look(ctx context.Context, d *reference, bin string, most time.Duration, v *verdict) error {
+	o, err := t.workshop.run(ctx, &d.driver, bin, d.args(v.Ranges), most)
+	if err != nil {
+		return err
+	}
+	v.CPU += o.cpu.Seconds()
+	if !o.failed {
+		return nil
+	}
+	sound, err := t.sound(ctx, d, v.Ranges)
+	if err != nil || !sound {
+		return err
+	}
+	v.Killed, v.output = true, o.output
+	v.Seed, v.Law = d.first(v.Ranges), short(reason(o), 160)
+	if s := seedOf.FindStringSubmatch(o.output); s != nil {
+		v.Seed, _ = strconv.Atoi(s[1])
+	}
+	return t.results.put(v.result)
 }
 
 var (
