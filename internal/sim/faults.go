@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/internal/sim/disk"
+	"github.com/ledgerkv/ledgerkv/node/transport"
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
@@ -54,7 +55,7 @@ func (w *World) strike(i int) {
 // ofNetwork says that a fault is between nodes.
 func (k FaultKind) ofNetwork() bool {
 	switch k {
-	case CutOneWay, HoldOneWay, Isolate, Split, Bridge, ResetLinks:
+	case CutOneWay, HoldOneWay, Isolate, Split, Bridge, ResetLinks, HoldAppends:
 		return true
 	}
 	return false
@@ -129,6 +130,9 @@ func (w *World) hit(f *Fault, c *choice, r *rand.Rand) bool {
 	case FillDisk:
 		l.full = true
 		l.disk.SetCapacity(l.disk.Used() + uint64(r.IntN(64<<10)))
+	case Starve:
+		x := &l.loops[r.IntN(len(l.loops))]
+		x.held = max(x.held, w.Now()+f.For)
 	case JumpClock:
 		l.clock.jump += time.Duration(r.Int64N(int64(2*time.Hour))) - time.Hour
 	case HandOver:
@@ -184,6 +188,7 @@ func (w *World) severe(f *Fault, c *choice, r *rand.Rand) {
 		b++
 	}
 	parts := r.Uint64()
+	all := parts>>63 == 0
 	apart := func(x, y int) bool { return parts>>x&1 != parts>>y&1 }
 	for x := range n {
 		for y := range n {
@@ -200,6 +205,8 @@ func (w *World) severe(f *Fault, c *choice, r *rand.Rand) {
 				severed = apart(x, y)
 			case Bridge:
 				severed = x != a && y != a && (n == 3 || apart(x, y))
+			case HoldAppends:
+				severed = x == a && (all || y == b)
 			}
 			if severed {
 				c.ways = append(c.ways, way{x, y})
@@ -207,7 +214,7 @@ func (w *World) severe(f *Fault, c *choice, r *rand.Rand) {
 		}
 	}
 	for _, d := range c.ways {
-		w.sever(d, f.Kind == HoldOneWay, 1)
+		w.sever(d, f.Kind, 1)
 	}
 	if f.Kind == ResetLinks {
 		w.network.Break(w.lanes[a].id, w.lanes[b].id)
@@ -215,22 +222,23 @@ func (w *World) severe(f *Fault, c *choice, r *rand.Rand) {
 }
 
 // sever counts what lies in a direction's way, and tells the network.
-func (w *World) sever(d way, hold bool, add int) {
+func (w *World) sever(d way, k FaultKind, add int) {
 	from, to := w.lanes[d.from].id, w.lanes[d.to].id
-	if hold {
-		w.holds[d] += add
-		if w.holds[d] > 0 {
-			w.network.Hold(from, to)
+	set := func(counts map[way]int, on, off func(from, to raft.NodeID)) {
+		if counts[d] += add; counts[d] > 0 {
+			on(from, to)
 		} else {
-			w.network.Release(from, to)
+			off(from, to)
 		}
-		return
 	}
-	w.cuts[d] += add
-	if w.cuts[d] > 0 {
-		w.network.Cut(from, to)
-	} else {
-		w.network.Heal(from, to)
+	switch k {
+	case HoldOneWay:
+		set(w.holds, w.network.Hold, w.network.Release)
+	case HoldAppends:
+		set(w.appendHolds, func(from, to raft.NodeID) { w.network.HoldClass(from, to, transport.Bulk) },
+			func(from, to raft.NodeID) { w.network.ReleaseClass(from, to, transport.Bulk) })
+	default:
+		set(w.cuts, w.network.Cut, w.network.Heal)
 	}
 }
 
@@ -243,7 +251,7 @@ func (w *World) mend(i int) {
 	w.mended[i] = true
 	w.note(happening{what: faultEnded, fault: i, text: f.Kind.String(), ways: c.ways})
 	for _, d := range c.ways {
-		w.sever(d, f.Kind == HoldOneWay, -1)
+		w.sever(d, f.Kind, -1)
 	}
 	l := c.lane
 	if l == nil {

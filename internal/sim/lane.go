@@ -67,6 +67,10 @@ type lane struct {
 	seen   [groupCount]progress
 	// busy: a turn of a loop that writes files is under way.
 	busy bool
+	// ran: the owner has turned since the last tick. heard is when a frame of each node has arrived last.
+	ran     bool
+	heard   map[raft.NodeID]time.Duration
+	offices [groupCount]office
 	// excused: a fault was injected that may stop a replica of this node.
 	excused bool
 
@@ -138,7 +142,7 @@ func (l *lane) attach() {
 	}
 	l.groups = [groupCount]*node.Group{l.node.Group(kvGroup), l.node.Group(logGroup)}
 	l.seen = [groupCount]progress{}
-	l.busy = false
+	l.busy, l.ran, l.heard, l.offices = false, false, nil, [groupCount]office{}
 }
 
 // start starts a node on the lane's disk. It reports false when that did not come about, for a reason that is no violation.

@@ -92,12 +92,14 @@ const (
 	Misdirect                     // a write goes to the wrong place
 	LoseWrite                     // a write is acknowledged and never done
 	Wipe                          // a node comes back with an empty disk
+	Starve                        // a loop of a node does not run for a while
+	HoldAppends                   // what a node sends of the log waits, and what else it sends does not
 	faultKinds
 )
 
 var faultNames = [...]string{"power cut", "power cut at I/O", "power cut of all", "process killed", "pause", "one-way cut", "one-way hold", "isolation", "split",
 	"bridge", "connections reset", "disk stalls", "disk full", "write fails", "sync fails", "read fails", "clock jumps", "hand-over", "bit rot", "misdirected write",
-	"lost write", "wipe"}
+	"lost write", "wipe", "loop starved", "appends held"}
 
 // String is the kind in words.
 func (k FaultKind) String() string {
@@ -131,6 +133,8 @@ var pace = [faultKinds]struct{ every, least, most time.Duration }{
 	Misdirect:    {8 * time.Second, 0, 0},
 	LoseWrite:    {8 * time.Second, 0, 0},
 	Wipe:         {10 * time.Second, 100 * time.Millisecond, time.Second},
+	Starve:       {2 * time.Second, 50 * time.Millisecond, 4 * time.Second},
+	HoldAppends:  {3 * time.Second, 200 * time.Millisecond, 8 * time.Second},
 }
 
 // Draw makes the plan of a seed: a random subset of everything that can go wrong, at random rates.

@@ -97,6 +97,10 @@ func (w *World) play() error {
 		if err := w.run("leaders of "+phase.name, leaderWithin+startWithin, func() bool { return w.led(phase.lanes) }); err != nil {
 			return err
 		}
+		errands := w.errands()
+		if err := w.run("a write in each group of "+phase.name, servedWithin, func() bool { return w.served(errands, phase.lanes) }); err != nil {
+			return err
+		}
 		if err := w.run("convergence of "+phase.name, convergeWithin, func() bool { return w.converged(phase.lanes) }); err != nil {
 			return err
 		}

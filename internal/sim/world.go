@@ -40,8 +40,8 @@ type World struct {
 	mended []bool
 	// chosen is what each fault of the plan came to.
 	chosen []choice
-	// cuts and holds count what lies in the way of each direction.
-	cuts, holds map[way]int
+	// cuts, holds and appendHolds count what lies in the way of each direction.
+	cuts, holds, appendHolds map[way]int
 	events      uint64
 }
 
@@ -63,7 +63,7 @@ const (
 // NewWorld makes the world of a plan; nothing has happened in it yet. record says whether everything that happens is kept for a trace.
 func NewWorld(p Plan, record bool, logger *slog.Logger) *World {
 	w := &World{Plan: p, random: rand.New(rand.NewPCG(p.Seed, 0x5eed)), mended: make([]bool, len(p.Faults)), chosen: make([]choice, len(p.Faults)),
-		cuts: map[way]int{}, holds: map[way]int{}}
+		cuts: map[way]int{}, holds: map[way]int{}, appendHolds: map[way]int{}}
 	w.trace.record = record
 	w.laws.world = w
 	machines := &recordedMachines{world: w}
@@ -251,6 +251,7 @@ func (w *World) turn(r readyLoop) {
 	if kind.usesDisk() {
 		l.busy = true
 	}
+	l.ran = l.ran || kind == ownerLoop
 	w.depth++
 	x.Turn()
 	w.depth--
@@ -308,6 +309,7 @@ func (l *lane) crashed() {
 // arrive delivers the frame of the i-th link on which one has arrived.
 func (w *World) arrive(i int) {
 	link, bytes := w.network.DeliverRipe(i)
+	w.hear(link.From, link.To)
 	w.trace.event(uint64(w.Now()), uint64(bytes)<<16|uint64(link.Class)<<8|uint64(len(link.From)+int(link.From[len(link.From)-1])^int(link.To[len(link.To)-1])<<3))
 	if w.chance(w.Plan.Weather.Reset) {
 		if w.network.Reset(link.From, link.To, link.Class) {
@@ -346,6 +348,7 @@ func (w *World) keep(a appointment) {
 		l := w.lanes[a.who]
 		w.agenda.add(w.Now()+w.Plan.Tick, tickEvent, a.who, 0)
 		if l.up() && l.paused <= w.Now() {
+			w.inOffice(l)
 			l.node.Tick()
 		}
 	case dialEvent:

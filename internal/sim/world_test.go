@@ -1,6 +1,7 @@
 package sim
 
 import (
+	_ "embed"
 	"errors"
 	"flag"
 	"math/rand/v2"
@@ -59,19 +60,23 @@ func TestFreshSeeds(t *testing.T) {
 	}
 }
 
-// storySeeds are seeds that found something. What it was is told by the commits and by the tests beside the code that was mended.
-var storySeeds = []uint64{
-	7,    // a segment file's name was not durable after a restart
-	214,  // a segment file's length was not durable after a restart
-	233,  // the checker refused what an uncertain transaction can have done
-	3463, // a file that was renamed twice had two names after a power cut
-	4145, // a leader that was elected late lacks what a later term committed, and may
-}
+// stories are the plans of runs that found something.
+//
+//go:embed testdata/stories.txt
+var stories string
 
-func TestStorySeeds(t *testing.T) {
+func TestStories(t *testing.T) {
 	t.Parallel()
-	for _, seed := range storySeeds {
-		demand(t, seed)
+	told := ""
+	for _, line := range strings.Split(stories, "\n") {
+		if says, comment := strings.CutPrefix(line, "# "); comment || line == "" {
+			told = says
+			continue
+		}
+		p, err := DecodePlan(line)
+		require.NoError(t, err, told)
+		out := Run(p, RunOptions{})
+		require.NoError(t, out.Violation, "%s: replay it by: go run ./internal/sim/cmd/sim -plan %s", told, line)
 	}
 }
 

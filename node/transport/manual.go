@@ -45,6 +45,8 @@ type ManualNetwork struct {
 	links []*manualLink
 	cuts  map[direction]bool
 	holds map[direction]bool
+	// classHolds are the directions in which one class waits.
+	classHolds map[classDirection]bool
 	// idle: the last Dial left no link out that another could bring up, and nothing has changed since.
 	idle bool
 	// now is the time, and delay how long a frame travels; nil: no time.
@@ -74,6 +76,8 @@ func NewManualNetwork(seed uint64) *ManualNetwork {
 		nodes:  make(map[raft.NodeID]*manual),
 		cuts:   make(map[direction]bool),
 		holds:  make(map[direction]bool),
+
+		classHolds: make(map[classDirection]bool),
 	}
 }
 
@@ -124,21 +128,47 @@ func (n *ManualNetwork) hold(from, to raft.NodeID, held bool) {
 		delete(n.holds, direction{from, to})
 		n.idle = false
 	}
+	n.markHeld()
+}
+
+// HoldClass is Hold for the frames of one class, whose connection is another one.
+func (n *ManualNetwork) HoldClass(from, to raft.NodeID, c Class) {
+	n.classHolds[classDirection{direction{from, to}, c}] = true
+	n.markHeld()
+}
+
+// ReleaseClass undoes HoldClass.
+func (n *ManualNetwork) ReleaseClass(from, to raft.NodeID, c Class) {
+	delete(n.classHolds, classDirection{direction{from, to}, c})
+	n.idle = false
+	n.markHeld()
+}
+
+// classDirection is a direction and a class of frames.
+type classDirection struct {
+	direction
+	class Class
+}
+
+// isHeld says that the frames of a class wait in a direction.
+func (n *ManualNetwork) isHeld(from, to raft.NodeID, c Class) bool {
+	d := direction{from, to}
+	return n.holds[d] || n.classHolds[classDirection{d, c}]
+}
+
+func (n *ManualNetwork) markHeld() {
 	for _, l := range n.links {
-		if l.from.id == from && l.to.id == to {
-			l.held = held
-		}
+		l.held = n.isHeld(l.from.id, l.to.id, l.class)
 	}
 }
 
-// HealAll undoes every Cut and every Hold.
+// HealAll undoes every Cut, Hold and HoldClass.
 func (n *ManualNetwork) HealAll() {
 	clear(n.cuts)
 	clear(n.holds)
+	clear(n.classHolds)
 	n.idle = false
-	for _, l := range n.links {
-		l.held = false
-	}
+	n.markHeld()
 }
 
 // Break breaks the links between two nodes, in both directions: frames on the way are lost, and both are told.
@@ -203,14 +233,15 @@ func (n *ManualNetwork) Dial() int {
 
 func (n *ManualNetwork) dial(from *manual, key linkKey) bool {
 	to := n.nodes[memoryTarget(from.peers[key.peer])]
-	if to == nil || from.up[key] != nil || n.severed(direction{from.id, to.id}) || n.severed(direction{to.id, from.id}) {
+	if to == nil || from.up[key] != nil || n.severed(direction{from.id, to.id}) || n.severed(direction{to.id, from.id}) ||
+		n.isHeld(from.id, to.id, key.class) {
 		return false
 	}
 	if !introduce(from.party, to.party, key) {
 		n.idle = false // it may be let in another time
 		return false
 	}
-	l := &manualLink{from: from, to: to, class: key.class, held: n.holds[direction{from.id, to.id}]}
+	l := &manualLink{from: from, to: to, class: key.class, held: n.isHeld(from.id, to.id, key.class)}
 	from.up[key] = l
 	n.links = append(n.links, l)
 	slices.SortFunc(n.links, func(a, b *manualLink) int {
