@@ -205,10 +205,11 @@ func (l *link) resolve(o *outbound) (size int, ok bool) {
 	bodies, got, size, err := o.replica.ledger.Records(o.message.Prev, last, maxAppendBytes+slack, l.bodies)
 	if err != nil {
 		l.bodies = bodies[:before]
-		l.lost(o.replica)
 		var corrupt *ledger.CorruptionError
 		if errors.As(err, &corrupt) {
-			o.replica.fail(err)
+			l.unreadable(o.replica, corrupt, last.Index)
+		} else {
+			l.lost(o.replica)
 		}
 		return 0, false
 	}
@@ -227,6 +228,32 @@ func (l *link) lost(r *replica) {
 		if r.leading && !r.failed() {
 			r.core.Unreachable(l.peer)
 		}
+	})
+}
+
+// unreadable tells a leader's core that the disk has lost an entry, at or below last, that the peer needs. Nothing but that entry is lost, so the replica
+// goes on: others have the entry, and one of them is to lead, or the peer gets an image.
+func (l *link) unreadable(r *replica, damage *ledger.CorruptionError, last raft.Index) {
+	if damage.Index != 0 {
+		last = damage.Index
+	}
+	r.tell(func(r *replica) {
+		if !r.leading || r.failed() {
+			return
+		}
+		if r.unreadable != last {
+			r.unreadable = last
+			r.log.Error("the disk has lost an entry that a peer needs; another node is asked to lead, or the peer gets an image", "peer", l.peer, "err", damage)
+			if h := r.node.opts.Hooks.Damaged; h != nil {
+				h(r.opts.ID, r.opts.Name, damage)
+			}
+		}
+		image := r.opts.Factory != nil && r.images.newest().index >= last
+		if r.opts.Factory != nil && !image {
+			r.images.wanted.Store(true)
+			r.node.applier.work.add(r)
+		}
+		r.core.Unreadable(l.peer, image)
 	})
 }
 

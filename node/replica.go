@@ -73,7 +73,8 @@ type replica struct {
 	trims      []committedTrim
 	trim       trimState
 	leading    bool
-	quiet      int // ticks since the last append
+	quiet      int        // ticks since the last append
+	unreadable raft.Index // the damaged entry that a peer needed last
 	// awake: the replica is on its owner's list of those that are ticked. silent: its core has fallen silent.
 	awake, silent bool
 	entries       []raft.Entry // scratch

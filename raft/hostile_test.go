@@ -236,6 +236,7 @@ func attack(seed uint64, steps int) {
 				emitted = nil
 			}
 			core.Unreachable(h.node())
+			core.Unreadable(h.node(), h.IntN(2) == 0)
 			core.DiskStalled(h.IntN(2) == 0)
 			core.Wake()
 			core.ImageSent(h.node(), h.id(), h.IntN(2) == 0)

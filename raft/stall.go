@@ -20,7 +20,7 @@ type office struct {
 	patience time.Duration
 	// since is when it began, or the last attempt to hand it to a preferred voter.
 	since Monotonic
-	// relieveAt is when a leader with a stalled disk looks for a successor again.
+	// relieveAt is when a leader whose disk stalls, or has lost an entry, looks for a successor again.
 	relieveAt Monotonic
 }
 
@@ -66,6 +66,28 @@ func (c *Core) giveUp() {
 	c.office.patience = min(2*c.office.patience, 8*c.cfg.CommitTimeout)
 	c.handOver("nothing could be committed")
 	c.deadline = c.deadline.Add(c.cfg.ElectionTimeout)
+}
+
+// Unreadable says that an entry which the peer needs next can't be read here: the disk has lost it. It does for one that leads no more, too. Another
+// voter that is up to date may well have the entry, so leadership is handed to one, as by Transfer, and not again before that has had its time. Where
+// nobody takes it, the peer is to be sent an image if there is one that ends at or above the entry; otherwise it is probed again, as after
+// Unreachable, and the leader goes on with the others.
+func (c *Core) Unreadable(to NodeID, image bool) {
+	p := c.peer(to)
+	if c.role != Leader || p == nil || p.state == Image {
+		return
+	}
+	c.stir()
+	p.probe(p.match+1, true)
+	heir := c.heir()
+	switch {
+	case c.transferee.to != None:
+	case heir != nil && heir != p && c.now >= c.office.relieveAt:
+		c.office.relieveAt = c.now.Add(c.cfg.ElectionTimeout + c.cfg.StallTimeout)
+		c.beginTransfer(heir)
+	case image && !c.cfg.LogOnly:
+		c.askForImage(p)
+	}
 }
 
 // relieve hands leadership to a voter whose disk does better than the own one.

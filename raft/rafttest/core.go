@@ -30,6 +30,8 @@ type Core interface {
 	Wake()
 	// DiskStalled says whether the replica's own disk is too slow for a leader's.
 	DiskStalled(stalled bool)
+	// Unreadable says that the replica's disk has lost an entry that a peer needs, and whether there is an image instead.
+	Unreadable(to raft.NodeID, image bool)
 	// Unreachable says that the connection to a peer broke.
 	Unreachable(id raft.NodeID)
 	// ImageSent says that an image has reached a peer, or that none will.

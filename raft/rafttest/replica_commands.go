@@ -21,6 +21,7 @@ func (s *story) onOne() map[string]func(*replica, arguments) error {
 			return nil
 		},
 		"unreachable": func(r *replica, a arguments) error { r.core.Unreachable(a.node()); return nil },
+		"unreadable":  func(r *replica, a arguments) error { r.core.Unreadable(a.node(), a.has("image")); return nil },
 		"crash":       func(r *replica, _ arguments) error { s.crash(r, loseAll); return nil },
 		"kill":        func(r *replica, _ arguments) error { s.kill(r); return nil },
 		"restart":     func(r *replica, _ arguments) error { delete(s.said, r.id); return s.restart(r) },

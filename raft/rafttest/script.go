@@ -23,7 +23,7 @@ import (
 //	sync N [COUNT]    make the oldest outputs durable
 //	deliver [L] [TYPE] [COUNT], drop …, repeat …
 //	                  hand over, lose, or hand over and keep the messages under way that fit
-//	propose N [COUNT] [size=BYTES], read N, forward N, lease N, transfer N N, resign N REASON, unreachable N N
+//	propose N [COUNT] [size=BYTES], read N, forward N, lease N, transfer N N, resign N REASON, unreachable N N, unreadable N N [image]
 //	change N [learner:N] [auto:N[:N]] [voter:N[:ADDRESS]] [remove:N] [promote:N] [demote:N] [address:N:ADDRESS] [priority:N:P] [seen=I(tT)]
 //	                  auto: a learner that is promoted by itself, then replacing the second node; seen: if that is still in force
 //	cut L|N, heal     lose everything on a link, or on all links of a node, from now on

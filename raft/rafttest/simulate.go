@@ -303,7 +303,11 @@ func (s *simulation) fault() error {
 		clear(s.cut)
 	case n < 12:
 		if r.core != nil {
-			r.core.Unreachable(s.any().id)
+			if other := s.any().id; s.rng.IntN(4) > 0 {
+				r.core.Unreachable(other)
+			} else {
+				r.core.Unreadable(other, r.machine.index > 0 && s.rng.IntN(2) == 0)
+			}
 		}
 	case !s.stalls:
 		clear(s.cut)

@@ -146,6 +146,9 @@ func (p *peer) LeaseRead(ours.Monotonic) (ours.Index, bool) { return 0, false }
 // Wake has nobody to wake: their groups don't fall silent, and ours must not here.
 func (p *peer) Wake() {}
 
+// Unreadable has nobody to tell: their leaders read what they have sent from memory.
+func (p *peer) Unreadable(ours.NodeID, bool) {}
+
 // DiskStalled has nobody to tell: their leaders don't look at their disks.
 func (p *peer) DiskStalled(bool) {}
 
