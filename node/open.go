@@ -51,7 +51,7 @@ func (n *Node) openReplica(opts GroupOptions) (*replica, error) {
 	r.lease.Store(int64(noLease))
 	r.proposals.limit, r.reads.limit, r.inbox.limit = opts.QueueBytes, opts.QueueBytes, 2*maxInflightBytes
 	lo := ledger.Options{
-		FS: n.opts.FS, Dir: dir, SegmentSize: opts.SegmentSize, Logger: r.log,
+		FS: n.opts.FS, Dir: dir, SegmentSize: opts.SegmentSize, TailBytes: opts.TailBytes, Logger: r.log,
 		Identity: ledger.Identity{Cluster: n.cluster, Group: opts.ID, Incarnation: incarnation, Node: n.opts.ID, Directory: n.directory},
 	}
 	var err error
@@ -187,7 +187,7 @@ func (r *replica) restore(machine statemachine.Machine, meta snapshot.Meta, paus
 	return errors.Join(machine.Restore(&paced{chunks: reader, pause: pause}), reader.Close())
 }
 
-// maxInflightBytes is what a leader may have on its way to one peer; maxAppendBytes what one append names.
+// maxInflightBytes is what a leader may have on its way to one peer; maxAppendBytes the most that one append names.
 const (
 	maxInflightBytes = 16 << 20
 	maxAppendBytes   = 1 << 20
@@ -199,7 +199,7 @@ func (r *replica) openCore() error {
 	core, err := raft.New(raft.Config{
 		ID: r.node.opts.ID, Seed: r.node.seed.Uint64(), Boot: r.node.boot,
 		ElectionTimeout: r.node.opts.ElectionTimeout, HeartbeatInterval: r.node.opts.HeartbeatInterval,
-		MaxAppendBytes: maxAppendBytes, MaxInflightBytes: maxInflightBytes, LogOnly: r.opts.Factory == nil,
+		MaxAppendBytes: r.opts.AppendBytes, MaxInflightBytes: maxInflightBytes, LogOnly: r.opts.Factory == nil,
 		LeaseDuration: r.opts.Lease, QuietAfter: r.node.opts.quietAfter(),
 	}, at)
 	if err != nil {

@@ -156,6 +156,10 @@ type GroupOptions struct {
 	KeepFor time.Duration
 	// QueueBytes bounds the proposals that wait for the owner; past it they get ErrBusy. Default 16 MiB.
 	QueueBytes int
+	// TailBytes is how much of the log that is durable already stays in memory for readers and followers. Default 4 MiB.
+	TailBytes int
+	// AppendBytes is about how much of the log one message to a follower names, in bytes. Default 1 MiB, which is the most.
+	AppendBytes uint64
 	// UnappliedBytes bounds how far applying may fall behind committing; past it no proposal is taken. Default 64 MiB.
 	UnappliedBytes uint64
 	// UnsyncedBytes bounds what is appended and not yet flushed. Default 64 MiB.
@@ -286,6 +290,9 @@ func (o *GroupOptions) setDefaults() {
 	if o.KeepBytes == 0 && o.Factory != nil {
 		o.KeepBytes = 64 << 20
 	}
+	if o.AppendBytes == 0 {
+		o.AppendBytes = maxAppendBytes
+	}
 	if o.QueueBytes == 0 {
 		o.QueueBytes = 16 << 20
 	}
@@ -313,6 +320,12 @@ func (o GroupOptions) Validate() error {
 	}
 	if o.Lease < 0 {
 		fault("GroupOptions.Lease is %s, expected 0 or more", o.Lease)
+	}
+	if o.AppendBytes > maxAppendBytes {
+		fault("GroupOptions.AppendBytes is %d, expected at most %d", o.AppendBytes, uint64(maxAppendBytes))
+	}
+	if o.TailBytes < 0 {
+		fault("GroupOptions.TailBytes is %d, expected 0 or more", o.TailBytes)
 	}
 	if o.KeepImages < 1 {
 		fault("GroupOptions.KeepImages is %d, expected at least 1", o.KeepImages)

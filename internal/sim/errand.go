@@ -1,13 +1,16 @@
 package sim
 
 import (
+	"errors"
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/node"
+	"github.com/ledgerkv/ledgerkv/raft"
 )
 
-// errand is a write that a group that has been healed has to carry out: a leader that refuses all of them is none.
+// errand is a write that the world itself asks a node for.
 type errand struct {
+	world   *World
 	group   int
 	op      operation
 	lane    *lane
@@ -24,11 +27,11 @@ const (
 	errandEvery = 50 * time.Millisecond
 )
 
-// errands makes one for each group.
+// errands makes one for each group: one that has been healed has to carry it out, as a leader that refuses all writes is none.
 func (w *World) errands() []*errand {
 	var all []*errand
 	for at := range groupCount {
-		all = append(all, &errand{group: at})
+		all = append(all, &errand{world: w, group: at})
 	}
 	return all
 }
@@ -37,44 +40,65 @@ func (w *World) errands() []*errand {
 func (w *World) served(errands []*errand, lanes []*lane) bool {
 	all := true
 	for _, d := range errands {
-		if !d.served {
-			d.run(w, lanes)
+		if d.pending != nil {
+			d.poll()
+		}
+		if leader := w.leader(lanes, d.group); d.pending == nil && !d.served && leader != nil && w.Now() >= d.again {
+			d.ask(leader)
 		}
 		all = all && d.served
 	}
 	return all
 }
 
-// run goes on with an errand: it asks the leader, or looks what became of that.
-func (d *errand) run(w *World, lanes []*lane) {
-	if d.pending == nil {
-		if leader := w.leader(lanes, d.group); leader != nil && w.Now() >= d.again {
-			d.ask(w, leader)
+// burst asks a node for many writes at once, as if so many clients did.
+func (w *World) burst(l *lane, at, many int) {
+	for range many {
+		if d := (&errand{world: w, group: at}); d.ask(l) {
+			l.errands = append(l.errands, d)
 		}
-		return
 	}
+}
+
+// ask asks a node. It reports whether there is something to wait for.
+func (d *errand) ask(l *lane) bool {
+	w, author := d.world, d.world.clients[0]
+	if d.op = author.put(); d.group == logAt {
+		d.op = author.append()
+	}
+	w.callers++
+	d.op.id = w.history.Invoke(len(w.clients)+w.callers, int64(w.Now()), d.op.request)
+	reply, pending := d.op.submit(l)
+	d.lane, d.life, d.pending = l, l.life, pending
+	if reply.err != nil {
+		d.fail(reply.err)
+	}
+	return d.pending != nil
+}
+
+// poll looks what became of an errand. It reports whether that is known.
+func (d *errand) poll() bool {
 	out, known, err := d.pending.Poll()
 	switch {
 	case known && err == nil:
 		d.served, d.pending = true, nil
-		w.history.Return(d.op.id, int64(w.Now()), d.op.finish(d.lane, out).result)
-	case known || d.lane.life != d.life:
-		d.pending, d.again = nil, w.Now()+errandEvery
-		w.history.Lose(d.op.id, int64(w.Now()))
+		d.world.history.Return(d.op.id, int64(d.world.Now()), d.op.finish(d.lane, out).result)
+	case known:
+		d.fail(err)
+	case d.lane.life != d.life:
+		d.fail(errBroken)
 	}
+	return d.pending == nil
 }
 
-// ask asks a leader.
-func (d *errand) ask(w *World, leader *lane) {
-	author := w.clients[0]
-	if d.op = author.put(); d.group == logAt {
-		d.op = author.append()
-	}
-	d.op.id = w.history.Invoke(len(w.clients)+d.group, int64(w.Now()), d.op.request)
-	reply, pending := d.op.submit(leader)
-	d.lane, d.life, d.pending = leader, leader.life, pending
-	if reply.err != nil {
-		d.pending, d.again = nil, w.Now()+errandEvery
+// fail ends an errand that was not carried out, or of which nobody knows.
+func (d *errand) fail(err error) {
+	w := d.world
+	d.pending, d.again = nil, w.Now()+errandEvery
+	var elsewhere *raft.NotLeaderError
+	if errors.As(err, &elsewhere) || errors.Is(err, node.ErrBusy) || errors.Is(err, node.ErrDiskFull) {
 		w.history.Fail(d.op.id, int64(w.Now()))
+	} else {
+		w.history.Lose(d.op.id, int64(w.Now()))
 	}
 }

@@ -55,7 +55,7 @@ func (w *World) strike(i int) {
 // ofNetwork says that a fault is between nodes.
 func (k FaultKind) ofNetwork() bool {
 	switch k {
-	case CutOneWay, HoldOneWay, Isolate, Split, Bridge, ResetLinks, HoldAppends:
+	case CutOneWay, HoldOneWay, Isolate, Split, Bridge, ResetLinks, HoldAppends, Strand:
 		return true
 	}
 	return false
@@ -133,6 +133,8 @@ func (w *World) hit(f *Fault, c *choice, r *rand.Rand) bool {
 	case Starve:
 		x := &l.loops[r.IntN(len(l.loops))]
 		x.held = max(x.held, w.Now()+f.For)
+	case Burst:
+		w.burst(l, r.IntN(groupCount), 2+r.IntN(30))
 	case JumpClock:
 		l.clock.jump += time.Duration(r.Int64N(int64(2*time.Hour))) - time.Hour
 	case HandOver:
@@ -189,6 +191,9 @@ func (w *World) severe(f *Fault, c *choice, r *rand.Rand) {
 	}
 	parts := r.Uint64()
 	all := parts>>63 == 0
+	if f.Kind == Strand {
+		a = w.strand(r)
+	}
 	apart := func(x, y int) bool { return parts>>x&1 != parts>>y&1 }
 	for x := range n {
 		for y := range n {
@@ -199,7 +204,7 @@ func (w *World) severe(f *Fault, c *choice, r *rand.Rand) {
 			switch f.Kind {
 			case CutOneWay, HoldOneWay:
 				severed = x == a && y == b
-			case Isolate:
+			case Isolate, Strand:
 				severed = x == a || y == a
 			case Split:
 				severed = apart(x, y)
@@ -219,6 +224,18 @@ func (w *World) severe(f *Fault, c *choice, r *rand.Rand) {
 	if f.Kind == ResetLinks {
 		w.network.Break(w.lanes[a].id, w.lanes[b].id)
 	}
+}
+
+// strand chooses a leader to be cut off, and asks it for writes that it can't commit.
+func (w *World) strand(r *rand.Rand) int {
+	at := r.IntN(groupCount)
+	for _, l := range w.lanes {
+		if l.up() && l.groups[at].Role().Role == raft.Leader {
+			w.burst(l, at, 1+r.IntN(10)*(1+2*at))
+			return l.number
+		}
+	}
+	return r.IntN(len(w.lanes))
 }
 
 // sever counts what lies in a direction's way, and tells the network.

@@ -94,8 +94,9 @@ type lane struct {
 	base [groupCount]raft.Base
 	// epochs is the ledger directory in which each group's records were found last.
 	epochs [groupCount]uint32
-	// waiting are the clients that wait for an answer from this node.
+	// waiting are the clients that wait for an answer from this node, errands the writes that it was asked for besides.
 	waiting []*client
+	errands []*errand
 }
 
 // laneLoop is a loop of a running node.
@@ -112,6 +113,7 @@ type progress struct {
 	commit, applied raft.Index
 	term            raft.Term
 	tip             ledger.Tip
+	base            raft.Index
 }
 
 // laneClock is a node's clock: it goes a little faster or slower than true time, and its time of day may jump.
@@ -172,6 +174,7 @@ func (l *lane) start() bool {
 	}
 	l.attach()
 	w.note(happening{what: started, lane: l.number})
+	w.laws.begins(l)
 	for at, g := range l.groups {
 		if fillerAt(found, at, g.Ledger().End()) {
 			w.reach.add(tornTailInFiller)
@@ -262,6 +265,10 @@ func (l *lane) die(power bool) {
 		l.waiting = l.waiting[:len(l.waiting)-1]
 		c.dropped()
 	}
+	for _, d := range l.errands {
+		d.fail(errBroken)
+	}
+	l.errands = nil
 	for i, g := range l.groups {
 		if l.up() && g != nil {
 			l.base[i] = g.Ledger().Base()

@@ -45,7 +45,12 @@ func (k *laws) look(l *lane) {
 		seen := &l.seen[at]
 		commit, applied := g.Committed(), g.Applied()
 		if tip := g.Ledger().Tip(); tip != seen.tip {
-			k.moved(g, &seen.tip, tip)
+			k.moved(l, g, &seen.tip, tip)
+		}
+		if base := g.Ledger().Base().ID.Index; base != seen.base {
+			if seen.base = base; seen.commit > 0 {
+				k.world.delicate(l) // it was trimmed
+			}
 		}
 		if commit == seen.commit && applied == seen.applied {
 			continue
@@ -61,7 +66,7 @@ func (k *laws) look(l *lane) {
 }
 
 // moved notes where a replica's log ends now, and counts truncations.
-func (k *laws) moved(g *node.Group, seen *ledger.Tip, tip ledger.Tip) {
+func (k *laws) moved(l *lane, g *node.Group, seen *ledger.Tip, tip ledger.Tip) {
 	old := *seen
 	*seen = tip
 	if old.ID.Index == 0 || old.ID.Term == tip.ID.Term && old.ID.Index <= tip.ID.Index || old.ID.Index <= g.Ledger().Base().ID.Index {
@@ -70,9 +75,49 @@ func (k *laws) moved(g *node.Group, seen *ledger.Tip, tip ledger.Tip) {
 	if term, err := g.Ledger().TermAt(old.ID.Index); err == nil && term == old.ID.Term {
 		return
 	}
+	k.world.delicate(l)
 	k.world.reach.add(truncation)
 	if raft.Position(worldSegment) < old.End && tip.End/worldSegment < (old.End-1)/worldSegment {
 		k.world.reach.add(truncationAcrossSegments)
+	}
+}
+
+// begins checks that what a node starts with is durable: who speaks for its disk on the strength of what it has read there must find it there again.
+func (k *laws) begins(l *lane) {
+	if l.lost || l.excused || l.disk.Crashed() {
+		return
+	}
+	left := l.disk.Crash(disk.Cut{Keep: disk.Nothing})
+	for at, g := range l.groups {
+		var now, then *ledger.Inspection
+		var err error
+		l.disk.Peek(func() { now, err = ledger.Inspect(l.disk, groupDir(at)) })
+		if err == nil {
+			then, err = ledger.Inspect(left, groupDir(at))
+		}
+		if err != nil {
+			k.world.violate(fmt.Errorf("law 5: %s starts group %d, and a power cut would leave no group file: %w", l.id, at+1, err))
+			continue
+		}
+		if now.State != then.State || now.LedgerEpoch != then.LedgerEpoch {
+			k.world.violate(fmt.Errorf("law 5: %s starts group %d with %+v in epoch %d, and a power cut would leave %+v in %d", l.id, at+1, now.State, now.LedgerEpoch, then.State, then.LedgerEpoch))
+		}
+		k.beginsWith(l, at, g.Ledger())
+		k.kept(l, at)
+	}
+}
+
+// beginsWith checks that the last entry with which a log starts is durable.
+func (k *laws) beginsWith(l *lane, at int, log *ledger.Ledger) {
+	last := log.Last()
+	if last.Index == log.Base().ID.Index {
+		return
+	}
+	var rec ledger.Record
+	var err error
+	l.disk.Peek(func() { rec, err = log.Record(last.Index) })
+	if err == nil && !l.durable(at, rec.Position, rec.End(), rec.Checksum) {
+		k.world.violate(fmt.Errorf("law 5: %s starts group %d with %s, and a power cut would take it away", l.id, at+1, last))
 	}
 }
 
@@ -119,14 +164,28 @@ func (k *laws) committing(l *lane, at int, rec *ledger.Record) {
 			w.trimmed(keep)
 		}
 	}
+	if holders := w.holders(at, rec.ID.Index); holders <= len(w.lanes)/2 {
+		w.violate(fmt.Errorf("law 2: %s takes %s for committed in group %d, and it is durable on %d of %d nodes only", l.id, rec.ID, at+1, holders, len(w.lanes)))
+	}
+}
+
+// holders counts the nodes that would have a committed entry after any power cut now.
+func (w *World) holders(at int, i raft.Index) int {
 	holders := 0
 	for _, x := range w.lanes {
-		if x.holds(at, rec.ID.Index) {
+		if x.holds(at, i) {
 			holders++
 		}
 	}
-	if holders <= len(w.lanes)/2 {
-		w.violate(fmt.Errorf("law 2: %s takes %s for committed in group %d, and it is durable on %d of %d nodes only", l.id, rec.ID, at+1, holders, len(w.lanes)))
+	return holders
+}
+
+// kept checks that what was committed is still on a quorum, after a node's log was read from its disk or replaced.
+func (k *laws) kept(l *lane, at int) {
+	last := raft.Index(len(k.committed[at]))
+	if holders := k.world.holders(at, last); last > 0 && holders <= len(k.world.lanes)/2 {
+		k.world.violate(fmt.Errorf("law 2: entry %d of group %d is committed, and when the log of %s had been read again it was durable on %d of %d nodes only", last, at+1, l.id,
+			holders, len(k.world.lanes)))
 	}
 }
 
@@ -235,6 +294,9 @@ func (k *laws) acknowledges(l *lane, o *operation, out node.Proposed) {
 	known := k.committed[o.group]
 	body := node.Checksum(o.body)
 	if raft.Index(len(known)) < out.Index {
+		if l.lost || l.excused {
+			return // it could not be read here (unreadable), and nobody else has it for committed yet
+		}
 		k.world.violate(fmt.Errorf("law 5: %s acknowledges %d(t%d) of group %d, and only %d entries are committed", l.id, out.Index, out.Term, o.group+1, len(known)))
 		return
 	}

@@ -28,6 +28,10 @@ type Plan struct {
 	Rough bool
 	// Large: what the clients write is long, so that segments fill.
 	Large bool
+	// Tail is how much of what is durable each log keeps in memory, in bytes; 0 for the default, which is more than a run writes.
+	Tail int
+	// Append is about how much one message names of the log, in bytes; 0 for the default, which is more than there is to name.
+	Append uint64
 	// Skew is how much faster than true time each node's clock goes, in parts of a million.
 	Skew []int
 	// Weather is what goes wrong all the time, Faults what goes wrong at a time.
@@ -54,6 +58,8 @@ type Weather struct {
 	Mute float64
 	// CutStart is that the power is cut in the middle of a start, BadStart that the disk fails in one.
 	CutStart, BadStart float64
+	// CutDelicate is that the power is cut soon after something that changes files for good: a truncation, a trim, an installation.
+	CutDelicate float64
 }
 
 // Fault is something that goes wrong at a time.
@@ -94,12 +100,14 @@ const (
 	Wipe                          // a node comes back with an empty disk
 	Starve                        // a loop of a node does not run for a while
 	HoldAppends                   // what a node sends of the log waits, and what else it sends does not
+	Burst                         // a node is asked for many writes at once
+	Strand                        // a leader and those who write to it are cut off from the rest
 	faultKinds
 )
 
 var faultNames = [...]string{"power cut", "power cut at I/O", "power cut of all", "process killed", "pause", "one-way cut", "one-way hold", "isolation", "split",
 	"bridge", "connections reset", "disk stalls", "disk full", "write fails", "sync fails", "read fails", "clock jumps", "hand-over", "bit rot", "misdirected write",
-	"lost write", "wipe", "loop starved", "appends held"}
+	"lost write", "wipe", "loop starved", "appends held", "burst of writes", "leader stranded"}
 
 // String is the kind in words.
 func (k FaultKind) String() string {
@@ -135,6 +143,8 @@ var pace = [faultKinds]struct{ every, least, most time.Duration }{
 	Wipe:         {10 * time.Second, 100 * time.Millisecond, time.Second},
 	Starve:       {2 * time.Second, 50 * time.Millisecond, 4 * time.Second},
 	HoldAppends:  {3 * time.Second, 200 * time.Millisecond, 8 * time.Second},
+	Burst:        {time.Second, 0, 0},
+	Strand:       {2 * time.Second, 200 * time.Millisecond, 4 * time.Second},
 }
 
 // Draw makes the plan of a seed: a random subset of everything that can go wrong, at random rates.
@@ -156,10 +166,20 @@ func Draw(seed uint64) Plan {
 	p.Rough = r.IntN(10) == 0
 	p.Weather = drawWeather(r)
 	p.Faults = drawFaults(r, p.Length)
+	p.drawStorage(rand.New(rand.NewPCG(seed, 0xd15c)))
 	if p.Rough {
 		p.Faults = slices.DeleteFunc(p.Faults, func(f Fault) bool { return f.Kind.ofData() })
 	}
 	return p
+}
+
+// drawStorage draws what the logs are about.
+func (p *Plan) drawStorage(r *rand.Rand) {
+	p.Tail = [...]int{0, 1, 16 << 10}[r.IntN(3)]
+	p.Append = [...]uint64{0, 1, 1 << 10}[r.IntN(3)]
+	if r.IntN(3) == 0 {
+		p.Weather.CutDelicate = 0.5 * r.Float64()
+	}
 }
 
 func drawWeather(r *rand.Rand) Weather {

@@ -32,6 +32,7 @@ const (
 	uncertainAnswered
 	redirected
 	quorumHealed
+	powerCutWhenDelicate
 	situations
 )
 
@@ -39,7 +40,7 @@ var situationNames = [situations]string{"leader elected", "leader stalled on its
 	"installation interrupted by a crash", "uncommitted entries truncated", "truncation across a segment", "tail torn in a filler", "power cut at an I/O",
 	"power cut during recovery", "power cut of all", "replica stopped by its disk", "start refused", "turns in the middle of an I/O",
 	"connection reset with frames under way", "wiped node kept out", "bit rot found", "write refused on a full disk", "client told that the outcome is uncertain",
-	"client redirected", "quorum healed alone"}
+	"client redirected", "quorum healed alone", "power cut soon after files changed"}
 
 // Reached counts the situations that runs have been in, and the faults that struck.
 type Reached struct {

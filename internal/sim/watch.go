@@ -70,8 +70,12 @@ func (w *World) imageMoved(l *lane, at int, event node.ImageEvent, index node.In
 	case event == node.ImageSent:
 		w.reach.add(imageSent)
 	case at == kvAt:
+		w.laws.kept(l, at)
+		w.delicate(l)
 		w.reach.add(imageInstalled)
 	default:
+		w.laws.kept(l, at)
+		w.delicate(l)
 		w.reach.add(baseReset)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/internal/fs"
@@ -27,6 +28,8 @@ type World struct {
 	ready   []readyLoop
 	clients []*client
 	history check.History
+	// callers counts those who asked for a write besides the clients.
+	callers int
 	laws    laws
 	reach   Reached
 	trace   trace
@@ -42,7 +45,7 @@ type World struct {
 	chosen []choice
 	// cuts, holds and appendHolds count what lies in the way of each direction.
 	cuts, holds, appendHolds map[way]int
-	events      uint64
+	events                   uint64
 }
 
 // readyLoop is a loop that can turn now.
@@ -68,7 +71,7 @@ func NewWorld(p Plan, record bool, logger *slog.Logger) *World {
 	w.laws.world = w
 	machines := &recordedMachines{world: w}
 	w.Cluster = NewCluster(Options{
-		Seed: p.Seed, Nodes: p.Nodes, Groups: worldGroups(), Machines: machines.of, Logger: logger, TickInterval: p.Tick,
+		Seed: p.Seed, Nodes: p.Nodes, Groups: worldGroups(p), Machines: machines.of, Logger: logger, TickInterval: p.Tick,
 		FS:    func(d *disk.Disk) fs.FS { return w.prepare(d) },
 		Clock: func(i int) node.Clock { return &w.lanes[i].clock },
 		Hooks: w.hooks,
@@ -94,10 +97,10 @@ const (
 )
 
 // worldGroups are a store and a log with limits so small that a short run meets them.
-func worldGroups() []node.GroupOptions {
+func worldGroups(p Plan) []node.GroupOptions {
 	return []node.GroupOptions{
-		{ID: 1, Name: kvGroup, SegmentSize: worldSegment, ImageEveryEntries: 40, KeepBytes: 8 << 10},
-		{ID: 2, Name: logGroup, SegmentSize: worldSegment, KeepBytes: 16 << 10},
+		{ID: 1, Name: kvGroup, SegmentSize: worldSegment, ImageEveryEntries: 40, KeepBytes: 8 << 10, TailBytes: p.Tail, AppendBytes: p.Append},
+		{ID: 2, Name: logGroup, SegmentSize: worldSegment, KeepBytes: 16 << 10, TailBytes: p.Tail, AppendBytes: p.Append},
 	}
 }
 
@@ -289,12 +292,21 @@ func (w *World) after(l *lane) {
 	if l.foreign && l.node.Admitted() {
 		w.violate(fmt.Errorf("%s came back with an empty disk and was let in", l.id))
 	}
+	l.errands = slices.DeleteFunc(l.errands, (*errand).poll)
 	for i := 0; i < len(l.waiting); {
 		if c := l.waiting[i]; c.poll() {
 			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
 		} else {
 			i++
 		}
+	}
+}
+
+// delicate is a moment at which files change for good on a lane: now and then its power is cut soon after.
+func (w *World) delicate(l *lane) {
+	if w.chance(w.Plan.Weather.CutDelicate) && !l.disk.Crashed() {
+		l.disk.CrashAt(l.disk.Ops() + 1 + w.random.IntN(16))
+		w.reach.add(powerCutWhenDelicate)
 	}
 }
 
