@@ -38,7 +38,7 @@ const (
 	MsgReadIndexResp MessageType = 12
 	// MsgWake asks the leader of a group that fell silent for a sign of life.
 	MsgWake MessageType = 13
-	// MsgRemoved tells the receiver that a committed configuration, that of entry Last, leaves it out.
+	// MsgRemoved tells the receiver that it is no member as of entry Last, which is committed.
 	MsgRemoved MessageType = 14
 	// LastMessageType is the highest type there is.
 	LastMessageType = MsgRemoved

@@ -9,14 +9,14 @@ func (c *Core) committedConfiguration() *ConfigurationEntry {
 	return &c.configurations[n]
 }
 
-// tellRemoved tells a node that it is no member, if a committed configuration says so and none that is on its way says otherwise.
-// Whoever was removed while it was away could not know, and would ask for votes for ever.
+// tellRemoved tells a node that it is no member, if the last committed entry leaves it so and no configuration that is on its way says
+// otherwise. Whoever was removed while it was away could not know, and would ask for votes for ever.
 func (c *Core) tellRemoved(id NodeID) {
-	committed := c.committedConfiguration()
-	_, was := committed.Configuration.Member(id)
+	committed := c.committedConfiguration().Configuration
+	_, was := committed.Member(id)
 	_, is := c.inForce().Configuration.Member(id)
-	if !was && !is && len(committed.Configuration.Members) > 0 {
-		c.send(Message{Type: MsgRemoved, To: id, Last: committed.ID})
+	if !was && !is && len(committed.Members) > 0 {
+		c.send(Message{Type: MsgRemoved, To: id, Last: c.log.id(c.commit)})
 	}
 }
 
@@ -34,11 +34,16 @@ func (c *Core) tellThoseRemoved() {
 	}
 }
 
-// hearRemoved: a committed configuration leaves this node out. It may have been added again since, and not have heard of that: then
+// hearRemoved: as of the committed entry m.Last this node is no member. It may have been added again since, and not have heard of that: then
 // the leader speaks to it sooner or later, and all is as before. Until then it asks nobody for votes.
+//
+// Its own log knows better if the configuration in force there is newer. Newer goes by term first: one of an earlier term than that
+// of a committed entry, however far on, lies before that entry in every log that has both, and will be truncated in this one if it has not.
+// Where it is older, nothing is lost by silence: either the log holds m.Last, and so says itself that this node is no member, or it lacks
+// what is committed, and can't win.
 func (c *Core) hearRemoved(m *Message) {
-	if m.Last.Index <= c.inForce().ID.Index {
-		return // its own log knows better
+	if inForce := c.inForce().ID; m.Last.Less(inForce) || m.Last == inForce && c.self.ID != None {
+		return
 	}
 	c.removed = true
 	c.becomeFollower(c.term, None, "removed from the group")
