@@ -246,6 +246,7 @@ func (c *Core) enterTerm(m *Message) bool {
 		c.send(Message{Type: MsgVoteResp, To: m.From, Reject: true})
 		return false
 	}
+	c.stir() // whatever the message: nobody sleeps without a leader
 	c.becomeFollower(m.Term, None, "a higher term")
 	return true
 }

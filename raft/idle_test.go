@@ -116,3 +116,25 @@ func TestLateHeartbeatPutsNobodyToSleep(t *testing.T) {
 	require.NoError(t, core.Step(silence, nil))
 	require.True(t, core.Status().Quiet)
 }
+
+// TestNobodySleepsWithoutALeader: a leader that sleeps hears of a higher term by the answer to a heartbeat that was late, as one peer has tried to be
+// elected meanwhile, in vain. It is awake from then on, and looks for another leader if none turns up.
+func TestNobodySleepsWithoutALeader(t *testing.T) {
+	core, err := raft.New(raft.Config{ID: "n1", QuietAfter: 300 * time.Millisecond}, raft.Restart{Base: raft.Base{Configuration: three()}})
+	require.NoError(t, err)
+	core.Tick(0)
+	now := lead(t, core, 0)
+	acknowledge(t, core, 1)
+	fallSilent(t, core, now)
+	now += 2 * second
+	core.Tick(now)
+	require.NoError(t, core.Step(raft.Message{Type: raft.MsgHeartbeatResp, From: "n2", To: "n1", Term: 2, Reject: true}, nil))
+	o := carryOut(core)
+	require.Equal(t, raft.Follower, o.Role)
+	require.False(t, o.Quiet)
+	for end := now + 4*second; core.Status().Role != raft.PreCandidate; now += 10 * millisecond {
+		require.Less(t, now, end, "it sleeps")
+		core.Tick(now)
+		carryOut(core)
+	}
+}

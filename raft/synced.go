@@ -55,6 +55,7 @@ func (c *Core) checkInvariants() {
 	c.assert(c.log.lastTerm() <= c.term, "the term is at least the last entry's")
 	c.assert(c.role != Leader || c.leader == c.cfg.ID, "law 1: a leader knows no other")
 	c.assert(c.role == Leader || c.reads.idle(), "law 8: reads wait at a leader only")
+	c.assert(!c.silence.quiet || c.leader != None, "nobody sleeps without a leader")
 	c.assert(c.forwards.idle() || c.role == Follower && c.leader != None, "law 8: forwarded reads wait for the leader of the term only")
 }
 
