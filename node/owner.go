@@ -44,7 +44,7 @@ func (o *owner) turn() (more bool) {
 		o.tickAwake(now)
 	}
 	for _, r := range o.work.take() {
-		o.wake(r, now)
+		o.wake(r)
 		if r.turn(now) {
 			o.work.add(r)
 			more = true
@@ -269,9 +269,9 @@ func (r *replica) takeOutput(records []ledger.Record, batch []*Pending) bool {
 		return false
 	}
 	r.sendSynced = append(r.sendSynced, r.withheld(out.SendSynced)...)
-	r.publishLease() // what is sent may ask another to lead
-	r.node.send(r, out.Send)
 	r.publish(&out)
+	r.publishLease() // behind the commit index with which it serves, ahead of what may ask another to lead
+	r.node.send(r, out.Send)
 	r.endReads(&out)
 	if out.Install != nil {
 		r.node.images.install(r, out.Install.Base)

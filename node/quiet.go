@@ -27,7 +27,7 @@ func (o *owner) tickAwake(now raft.Monotonic) {
 	}
 	for _, r := range o.node.ownedBy(o) {
 		if !r.awake && r.leading && r.opts.KeepFor > 0 {
-			o.wake(r, now)
+			o.wake(r)
 			r.retain()
 			o.work.add(r)
 		}
@@ -42,14 +42,15 @@ func (r *replica) mayRest() bool {
 	return r.failed() || r.silent && r.quiet > quietTicks && len(r.unsynced) == 0 && !r.trim.again
 }
 
-// wake has a replica ticked again. Its core has not been told the time for long. Owner.
-func (o *owner) wake(r *replica, now raft.Monotonic) {
+// wake has a replica ticked again. Its core has not been told the time for long; but it may have had messages in this very turn, and what it promised
+// counts from a time that was read afterwards. Owner.
+func (o *owner) wake(r *replica) {
 	if r.awake || r.failed() {
 		return
 	}
 	r.awake = true
 	o.awake = append(o.awake, r)
-	r.core.Tick(now)
+	r.core.Tick(o.node.opts.Clock.Monotonic())
 }
 
 // retain removes the head of the log as far as the rules have it. Owner.

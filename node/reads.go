@@ -93,7 +93,9 @@ const noLease = raft.Monotonic(math.MinInt64)
 //   - While the clock is below that end, no other leader has committed anything, unless this one asked for its election; it
 //     took the end back before it did. So if the read found that end, such an election was asked for after the read had arrived.
 //   - So what was acknowledged before the read arrived was acknowledged here, or by a leader whose entries lie below this one's term,
-//     which has been committed: the watermark was at or above it.
+//     which has been committed. The core gives a lease only then, and the watermark was raised before the end was stored: it was at or above
+//     that entry.
+//   - Nothing that tells of a commit index leaves before the watermark is raised, so no read at a follower was ahead of it either.
 func (r *replica) publishLease() {
 	if r.opts.Lease == 0 {
 		return
