@@ -53,43 +53,66 @@ func (r groupReplica) reach(ctx context.Context, level ReadLevel) error {
 // Reach blocks until a key-value group's machine on this node is as new as a read of a level demands, so that the read may be Local
 // then. Unlike a Store's methods it does not wait for a leader to be elected: errors as those of node.Group.Read.
 // REQUIRES: the level is valid, and the group was opened with a Factory.
-func Reach(ctx context.Context, group *node.Group, level ReadLevel) (err error) {
+func Reach(ctx context.Context, group *node.Group, level ReadLevel) error {
 	if err := group.Serving(); err != nil {
 		return err
 	}
-	switch level.Kind {
-	case model.LevelLocal:
-		return ctx.Err()
-	case model.LevelAtLeastIndex:
-		return group.WaitApplied(ctx, node.Index(level.Bound))
-	case model.LevelAtLeastRevision:
-		return reachRevision(ctx, group, Revision(level.Bound))
-	case model.LevelMaxStaleness:
-		_, err = group.Fresh(ctx, level.Staleness())
-		return err
-	case model.LevelLease:
-		if index, ok := group.LeaseRead(); ok {
-			return group.WaitApplied(ctx, index)
-		}
-	}
-	_, err = group.Read(ctx)
-	return err
-}
-
-// reachRevision blocks until the machine has reached a revision. An entry makes one revision at most, so as many entries are needed as
-// revisions are missing; it looks again when they are there.
-func reachRevision(ctx context.Context, group *node.Group, revision Revision) error {
 	for {
-		applied := group.Applied() // before the revision, which may only be newer then
-		at := group.Machine().(*Machine).Revision()
-		if at >= revision {
+		d := DemandOf(group, level)
+		if d.Round {
+			_, err := group.Read(ctx)
+			return err
+		}
+		if d.Index == 0 {
 			return ctx.Err()
 		}
-		missing := min(uint64(revision-at), math.MaxUint64-uint64(applied))
-		if err := group.WaitApplied(ctx, applied+node.Index(missing)); err != nil {
+		if err := group.WaitApplied(ctx, d.Index); err != nil || !d.Again {
 			return err
 		}
 	}
+}
+
+// Demand is what a read waits for before it may read what the machine has. The zero value is nothing.
+type Demand struct {
+	// Round: a read round (node.Group.Read), and what that gives.
+	Round bool
+	// Index is what has to be applied (node.Group.WaitApplied), 0 for nothing. Again: then there may be another demand, so ask again.
+	Index node.Index
+	Again bool
+}
+
+// DemandOf says what a read of a level, which had arrived when it was called, waits for on this node. It does not block: for callers that
+// wait in a way of their own, others call Reach. REQUIRES: as in Reach.
+func DemandOf(group *node.Group, level ReadLevel) Demand {
+	switch level.Kind {
+	case model.LevelLocal:
+		return Demand{}
+	case model.LevelAtLeastIndex:
+		return Demand{Index: node.Index(level.Bound)}
+	case model.LevelAtLeastRevision:
+		return demandRevision(group, Revision(level.Bound))
+	case model.LevelMaxStaleness:
+		if index, ok := group.FreshIndex(level.Staleness()); ok {
+			return Demand{Index: index}
+		}
+	case model.LevelLease:
+		if index, ok := group.LeaseRead(); ok {
+			return Demand{Index: index}
+		}
+	}
+	return Demand{Round: true}
+}
+
+// demandRevision is DemandOf for a revision. An entry makes one revision at most, so as many entries are needed as revisions are missing; it
+// has to be looked at again when they are there.
+func demandRevision(group *node.Group, revision Revision) Demand {
+	applied := group.Applied() // before the revision, which may only be newer then
+	at := group.Machine().(interface{ Revision() Revision }).Revision()
+	if at >= revision {
+		return Demand{}
+	}
+	missing := min(uint64(revision-at), math.MaxUint64-uint64(applied))
+	return Demand{Index: applied + node.Index(missing), Again: true}
 }
 
 func (r groupReplica) machine() *Machine { return r.group.Machine().(*Machine) }

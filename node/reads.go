@@ -63,17 +63,24 @@ func (g *Group) LeaseRead() (Index, bool) {
 // view opened afterwards is at most d old. It costs nothing while a lease holds or a read of this replica has begun its round within
 // d, and otherwise what Read costs. d is at least 0; errors as in Read.
 func (g *Group) Fresh(ctx context.Context, d time.Duration) (Index, error) {
-	index, ok := g.LeaseRead()
-	if !ok {
-		now := g.r.node.opts.Clock.Monotonic()
-		if last := g.r.lastRound.Load(); last != nil && now.Sub(last.began) <= d {
-			index, ok = last.index, true
-		}
-	}
+	index, ok := g.FreshIndex(d)
 	if !ok {
 		return g.Read(ctx)
 	}
 	return index, g.WaitApplied(ctx, index)
+}
+
+// FreshIndex gives what Fresh waits for, without asking anybody: an index at or above every entry that was committed d ago or earlier, for a
+// read that had arrived when FreshIndex was called. It is false where that takes a round: use Read then. It does not block.
+func (g *Group) FreshIndex(d time.Duration) (Index, bool) {
+	if index, ok := g.LeaseRead(); ok {
+		return index, true
+	}
+	now := g.r.node.opts.Clock.Monotonic()
+	if last := g.r.lastRound.Load(); last != nil && now.Sub(last.began) <= d {
+		return last.index, true
+	}
+	return 0, false
 }
 
 // confirmedRound is a read round that is over: index is at or above everything that was committed before it began.
