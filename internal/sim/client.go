@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/internal/sim/check"
-	"github.com/ledgerkv/ledgerkv/ledger"
-	"github.com/ledgerkv/ledgerkv/node"
+	"github.com/ledgerkv/ledgerkv/internal/wire/retry"
+	"github.com/ledgerkv/ledgerkv/internal/wire/rpc"
+	"github.com/ledgerkv/ledgerkv/kv/server"
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
-// client is a client of the cluster, one operation after the other. It goes by the rules of package client: what may have been done is not
-// done again unless it may be done twice, a leader that is named is followed, and between attempts there is a pause that doubles.
+// client is a client of the cluster, one operation after the other. It goes by the rules of package client, which are those of internal/wire/retry.
 type client struct {
 	world  *World
 	number int
@@ -22,23 +22,39 @@ type client struct {
 	serial int
 	// stopped: no operation is begun any more.
 	stopped bool
+	// nearby: it reads from the nearest replica (client.Any).
+	nearby bool
 
 	stage stage
 	op    operation
 	// began is when the operation began, attempt counts the attempts of all operations: an answer to an old one is not looked at.
 	began   time.Duration
 	attempt int
-	pause   time.Duration
-	follows int
-	// leaders are those who served last, by group, -1 where that is not known; turn says who is asked then.
-	leaders [groupCount]int
-	turn    int
-	target  *lane
-	pending *node.Pending
-	reply   reply
-	// revision and index are what the client has seen last, for swaps and reads of the log.
-	revisions map[string]uint64
-	index     raft.Index
+	call    retry.Call
+	// routes are over endpoints, which are lanes by their numbers; at is the one that is asked.
+	routes    retry.Routes
+	endpoints []int
+	at        retry.Endpoint
+	target    *lane
+	wait      wait
+	reply     reply
+	// barriers are what lies between the client and the nodes, by lane.
+	barriers map[int]barrier
+	seen     memory
+}
+
+// barrier counts the faults between a client and a node.
+type barrier struct {
+	// cut: nothing arrives. held: requests do, and their answers don't.
+	cut, held int
+}
+
+// memory is what a client has been shown, for its next operations.
+type memory struct {
+	// revisions are those of keys, for swaps, revision and applied the newest of the store, index that of the log.
+	revisions         map[string]uint64
+	revision, applied uint64
+	index             raft.Index
 }
 
 // stage is where an operation of a client stands.
@@ -71,11 +87,26 @@ var (
 	errUnreachable = errors.New("the node can't be reached; nothing was sent")
 	errBroken      = errors.New("the connection broke after the request was sent")
 	errTimeout     = errors.New("there was no answer in time")
+	errNowhere     = errors.New("what is asked for is damaged everywhere")
 )
 
 func newClient(w *World, number int) *client {
-	return &client{world: w, number: number, random: rand.New(rand.NewPCG(w.Plan.Seed, uint64(1000+number))), leaders: [groupCount]int{-1, -1},
-		revisions: map[string]uint64{}}
+	c := &client{world: w, number: number, random: rand.New(rand.NewPCG(w.Plan.Seed, uint64(1000+number))), barriers: map[int]barrier{},
+		seen: memory{revisions: map[string]uint64{}}}
+	c.nearby = c.random.IntN(2) == 0
+	for _, lane := range c.random.Perm(len(w.lanes)) {
+		c.endpoint(lane)
+	}
+	return c
+}
+
+// endpoint gives the endpoint of a lane.
+func (c *client) endpoint(lane int) retry.Endpoint {
+	if i := slices.Index(c.endpoints, lane); i >= 0 {
+		return retry.Endpoint(i)
+	}
+	c.endpoints = append(c.endpoints, lane)
+	return c.routes.Add()
 }
 
 // travel draws how long something is on its way between a client and a node.
@@ -83,8 +114,8 @@ func (c *client) travel() time.Duration {
 	return 50*time.Microsecond + time.Duration(c.random.Int64N(int64(2*time.Millisecond)))
 }
 
-// at puts the client's next step on the agenda.
-func (c *client) at(d time.Duration, kind eventKind, number int) {
+// later puts the client's next step on the agenda.
+func (c *client) later(d time.Duration, kind eventKind, number int) {
 	c.world.agenda.add(c.world.Now()+d, kind, c.number, number)
 }
 
@@ -104,80 +135,82 @@ func (c *client) wake() {
 
 // rest waits for the next operation.
 func (c *client) rest() {
-	c.stage, c.target, c.pending, c.op = resting, nil, nil, operation{}
+	c.stage, c.target, c.wait, c.op = resting, nil, wait{}, operation{}
 	if c.stopped {
 		return
 	}
-	c.at(time.Duration(c.random.ExpFloat64()*float64(c.world.Plan.Think)), wakeEvent, 0)
+	c.later(time.Duration(c.random.ExpFloat64()*float64(c.world.Plan.Think)), wakeEvent, 0)
 }
 
 // begin begins an operation.
 func (c *client) begin() {
 	c.op = c.invent()
-	c.began, c.pause, c.follows = c.world.Now(), 0, 0
+	c.began, c.call = c.world.Now(), retry.Call{Request: c.op.rules}
 	c.op.id = c.world.history.Invoke(c.number, int64(c.world.Now()), c.op.request)
 	c.ask()
 }
 
 // ask sends the request to the node that seems right.
 func (c *client) ask() {
-	c.attempt++
-	lanes := c.world.lanes
-	at := c.leaders[c.op.group]
-	if at < 0 || c.op.anywhere {
-		at = c.turn % len(lanes)
+	if c.at = c.call.Target(&c.routes, c.world.Now()); c.at == retry.Nowhere {
+		c.end(reply{err: errNowhere})
+		return
 	}
-	c.target, c.stage = lanes[at], asking
-	c.at(c.travel(), wakeEvent, 0)
-	c.at(attemptTimeout, giveUpEvent, c.attempt)
+	c.attempt++
+	c.target, c.stage = c.world.lanes[c.endpoints[c.at]], asking
+	c.later(c.travel(), wakeEvent, 0)
+	c.later(attemptTimeout, giveUpEvent, c.attempt)
 }
 
 // arrive hands the request to the node.
 func (c *client) arrive() {
 	l := c.target
+	if c.barriers[l.number].cut > 0 {
+		c.world.reach.add(clientCutOff)
+		if c.random.IntN(2) == 0 { // or nothing is heard of it any more
+			c.answer(reply{err: errUnreachable})
+		}
+		return
+	}
 	if !l.up() {
 		c.answer(reply{err: errUnreachable})
 		return
 	}
 	if l.paused > c.world.Now() {
-		c.at(l.paused-c.world.Now(), wakeEvent, 0)
+		c.later(l.paused-c.world.Now(), wakeEvent, 0)
 		return
 	}
-	r, pending := c.op.submit(l)
-	if pending == nil {
-		c.answer(r)
-		return
+	if c.wait = c.op.submit(l); !c.poll() {
+		c.stage = waiting
+		l.waiting = append(l.waiting, c)
 	}
-	c.stage, c.pending = waiting, pending
-	l.waiting = append(l.waiting, c)
 }
 
 // poll looks whether the node has finished. It reports whether it has.
 func (c *client) poll() bool {
-	out, known, err := c.pending.Poll()
-	if !known {
-		return false
+	r, known := c.op.finish(c.target, &c.wait)
+	if known {
+		c.wait = wait{}
+		c.answer(r)
 	}
-	c.pending = nil
-	if err != nil {
-		c.answer(reply{err: err})
-	} else {
-		c.answer(c.op.finish(c.target, out))
-	}
-	return true
+	return known
 }
 
-// answer sends the node's answer on its way, unless it gets lost.
+// answer sends the node's answer on its way, unless it gets lost or is held.
 func (c *client) answer(r reply) {
 	c.stage, c.reply = answering, r
+	if c.barriers[c.target.number].held > 0 {
+		c.world.reach.add(answerHeld)
+		return
+	}
 	if !c.world.chance(c.world.Plan.Weather.Mute) {
-		c.at(c.travel(), answerEvent, c.attempt)
+		c.later(c.travel(), answerEvent, c.attempt)
 	}
 }
 
 // dropped tells the client that the node it waits for has gone.
 func (c *client) dropped() {
-	c.pending = nil
+	c.wait = wait{}
 	c.answer(reply{err: errBroken})
 }
 
@@ -196,74 +229,64 @@ func (c *client) giveUp(attempt int) {
 	if c.stage == waiting {
 		c.target.waiting = slices.DeleteFunc(c.target.waiting, func(x *client) bool { return x == c })
 	}
-	c.pending = nil
+	c.wait = wait{}
 	c.judge(reply{err: errTimeout})
 }
 
 // judge says what follows from an attempt.
 func (c *client) judge(r reply) {
-	var elsewhere *raft.NotLeaderError
-	var failed *node.FailedError
-	switch err := r.err; {
-	case err == nil:
-		if !c.op.anywhere {
-			c.leaders[c.op.group] = c.target.number
-		}
-		c.done(r.result)
-	case errors.Is(err, node.ErrUncertain), errors.Is(err, errBroken), errors.Is(err, errTimeout):
-		c.avoid()
-		if c.op.writes {
-			c.world.reach.add(uncertainAnswered)
-			c.lose()
-		} else {
-			c.again()
-		}
-	case errors.As(err, &elsewhere):
-		c.redirect(elsewhere.Leader)
-	case errors.Is(err, node.ErrDiskFull):
-		c.world.reach.add(diskFullAnswered)
-		c.fail()
-	case errors.Is(err, node.ErrBusy):
-		c.again()
-	case errors.Is(err, errUnreachable), errors.Is(err, node.ErrNotAdmitted), errors.Is(err, node.ErrClosed), errors.Is(err, ledger.ErrClosed), errors.As(err, &failed):
-		c.avoid()
-		c.again()
+	outcome := retry.Outcome{Leader: retry.Nowhere}
+	switch {
+	case r.err == nil:
+		outcome.Fate = retry.Served
+	case errors.Is(r.err, errUnreachable):
+		outcome.Fate = retry.Unsent
+	case errors.Is(r.err, errBroken), errors.Is(r.err, errTimeout):
+		outcome.Fate = retry.Lost
 	default:
-		c.fail()
+		answer := server.Answer(r.err)
+		outcome.Fate, outcome.Code = retry.Answered, answer.Code
+		if answer.Leader != "" {
+			outcome.Leader = c.endpoint(c.world.number(raft.NodeID(answer.Leader)))
+		}
+		if answer.Code == rpc.CodeDiskFull {
+			c.world.reach.add(diskFullAnswered)
+		}
 	}
-}
-
-// avoid makes the next attempt go elsewhere.
-func (c *client) avoid() {
-	if c.leaders[c.op.group] == c.target.number {
-		c.leaders[c.op.group] = -1
-	}
-	c.turn++
-}
-
-// redirect follows a node that names the leader, if it knows one.
-func (c *client) redirect(to raft.NodeID) {
-	c.avoid()
-	if to == raft.None || c.world.lanes[c.world.number(to)] == c.target || c.follows >= 3 {
-		c.follows = 0
+	switch c.call.After(&c.routes, c.at, outcome, c.world.Now()) {
+	case retry.Finish:
+		c.end(r)
+	case retry.Again:
 		c.again()
-		return
+	case retry.Follow:
+		c.world.reach.add(redirected)
+		c.ask()
+	case retry.Elsewhere:
+		c.ask()
 	}
-	c.follows++
-	c.world.reach.add(redirected)
-	c.leaders[c.op.group] = c.world.number(to)
-	c.ask()
 }
 
 // again makes another attempt after a pause, unless the time is over.
 func (c *client) again() {
 	if c.world.Now()-c.began > retryTimeout || c.stopped {
-		c.fail()
+		c.end(reply{err: errTimeout})
 		return
 	}
-	c.pause = min(max(2*c.pause, minPause), maxPause)
 	c.stage = pausing
-	c.at(c.pause/2+time.Duration(c.random.Int64N(int64(c.pause/2+1))), wakeEvent, 0)
+	c.later(c.call.Pause(retry.Limits{MinPause: minPause, MaxPause: maxPause}, c.random), wakeEvent, 0)
+}
+
+// end ends an operation: it was carried out, it was not, nobody knows.
+func (c *client) end(r reply) {
+	switch {
+	case r.err == nil:
+		c.done(r.result)
+	case c.call.Doubt():
+		c.world.reach.add(uncertainAnswered)
+		c.lose()
+	default:
+		c.fail()
+	}
 }
 
 // done, fail and lose end an operation: it was carried out, it was not, nobody knows.

@@ -10,14 +10,14 @@ import (
 
 // errand is a write that the world itself asks a node for.
 type errand struct {
-	world   *World
-	group   int
-	op      operation
-	lane    *lane
-	life    int
-	pending *node.Pending
-	again   time.Duration // the next attempt
-	served  bool
+	world  *World
+	group  int
+	op     operation
+	lane   *lane
+	life   int
+	wait   wait
+	again  time.Duration // the next attempt
+	served bool
 }
 
 const (
@@ -40,10 +40,10 @@ func (w *World) errands() []*errand {
 func (w *World) served(errands []*errand, lanes []*lane) bool {
 	all := true
 	for _, d := range errands {
-		if d.pending != nil {
+		if d.asked() {
 			d.poll()
 		}
-		if leader := w.leader(lanes, d.group); d.pending == nil && !d.served && leader != nil && w.Now() >= d.again {
+		if leader := w.leader(lanes, d.group); !d.asked() && !d.served && leader != nil && w.Now() >= d.again {
 			d.ask(leader)
 		}
 		all = all && d.served
@@ -68,33 +68,35 @@ func (d *errand) ask(l *lane) bool {
 	}
 	w.callers++
 	d.op.id = w.history.Invoke(len(w.clients)+w.callers, int64(w.Now()), d.op.request)
-	reply, pending := d.op.submit(l)
-	d.lane, d.life, d.pending = l, l.life, pending
-	if reply.err != nil {
-		d.fail(reply.err)
+	d.lane, d.life, d.wait = l, l.life, d.op.submit(l)
+	if d.wait.err != nil {
+		d.fail(d.wait.err)
 	}
-	return d.pending != nil
+	return d.asked()
 }
+
+// asked says that a node has been asked and its answer is waited for.
+func (d *errand) asked() bool { return d.wait.pending != nil }
 
 // poll looks what became of an errand. It reports whether that is known.
 func (d *errand) poll() bool {
-	out, known, err := d.pending.Poll()
+	r, known := d.op.finish(d.lane, &d.wait)
 	switch {
-	case known && err == nil:
-		d.served, d.pending = true, nil
-		d.world.history.Return(d.op.id, int64(d.world.Now()), d.op.finish(d.lane, out).result)
+	case known && r.err == nil:
+		d.served, d.wait = true, wait{}
+		d.world.history.Return(d.op.id, int64(d.world.Now()), r.result)
 	case known:
-		d.fail(err)
+		d.fail(r.err)
 	case d.lane.life != d.life:
 		d.fail(errBroken)
 	}
-	return d.pending == nil
+	return !d.asked()
 }
 
 // fail ends an errand that was not carried out, or of which nobody knows.
 func (d *errand) fail(err error) {
 	w := d.world
-	d.pending, d.again = nil, w.Now()+errandEvery
+	d.wait, d.again = wait{}, w.Now()+errandEvery
 	var elsewhere *raft.NotLeaderError
 	if errors.As(err, &elsewhere) || errors.Is(err, node.ErrBusy) || errors.Is(err, node.ErrDiskFull) {
 		w.history.Fail(d.op.id, int64(w.Now()))

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -17,6 +18,9 @@ type choice struct {
 	remove func()
 	// ways are the directions that were cut or held.
 	ways []way
+	// client is whose paths to lanes were cut or held.
+	client *client
+	lanes  []int
 }
 
 // way is a direction between two lanes.
@@ -32,6 +36,8 @@ func (w *World) strike(i int) {
 	c := &w.chosen[i]
 	if f.Kind.ofNetwork() {
 		w.severe(f, c, r)
+	} else if f.Kind.ofClients() {
+		w.estrange(f, c, r)
 	} else if c.lane = w.victim(f.Kind, r); c.lane == nil {
 		return
 	} else if !w.hit(f, c, r) {
@@ -39,7 +45,7 @@ func (w *World) strike(i int) {
 		return
 	}
 	w.reach.struck[f.Kind]++
-	n := happening{what: faultBegan, fault: i, text: f.Kind.String()}
+	n := happening{what: faultBegan, fault: i, text: f.Kind.String() + c.barred()}
 	if c.lane != nil {
 		n.lane = c.lane.number
 	} else if len(c.ways) > 0 {
@@ -60,6 +66,9 @@ func (k FaultKind) ofNetwork() bool {
 	}
 	return false
 }
+
+// ofClients says that a fault is between a client and nodes.
+func (k FaultKind) ofClients() bool { return k == CutClient || k == HoldClient }
 
 // ofData says that a fault loses what a disk had promised to keep.
 func (k FaultKind) ofData() bool {
@@ -139,6 +148,9 @@ func (w *World) hit(f *Fault, c *choice, r *rand.Rand) bool {
 		l.clock.jump += time.Duration(r.Int64N(int64(2*time.Hour))) - time.Hour
 	case HandOver:
 		g := l.groups[r.IntN(groupCount)]
+		if _, leased := g.LeaseRead(); leased {
+			w.reach.add(handOverUnderLease)
+		}
 		return g.Role().Role == raft.Leader && g.StartTransfer(w.lanes[r.IntN(len(w.lanes))].id) == nil
 	default:
 		return w.damage(f, c, r)
@@ -226,6 +238,43 @@ func (w *World) severe(f *Fault, c *choice, r *rand.Rand) {
 	}
 }
 
+// estrange cuts a client off some nodes, or holds their answers to it.
+func (w *World) estrange(f *Fault, c *choice, r *rand.Rand) {
+	c.client = w.clients[r.IntN(len(w.clients))]
+	parts := r.Uint64() | 1<<r.IntN(len(w.lanes))
+	for i := range w.lanes {
+		if parts>>i&1 == 1 {
+			c.lanes = append(c.lanes, i)
+		}
+	}
+	c.bar(f.Kind, 1)
+}
+
+// barred says which client can't reach which nodes as it should.
+func (c *choice) barred() string {
+	if c.client == nil {
+		return ""
+	}
+	text := fmt.Sprintf(": c%d", c.client.number)
+	for _, i := range c.lanes {
+		text += fmt.Sprintf(" n%d", i+1)
+	}
+	return text
+}
+
+// bar counts what lies between a client and nodes.
+func (c *choice) bar(k FaultKind, add int) {
+	for _, i := range c.lanes {
+		p := c.client.barriers[i]
+		if k == HoldClient {
+			p.held += add
+		} else {
+			p.cut += add
+		}
+		c.client.barriers[i] = p
+	}
+}
+
 // strand chooses a leader to be cut off, and asks it for writes that it can't commit.
 func (w *World) strand(r *rand.Rand) int {
 	at := r.IntN(groupCount)
@@ -270,6 +319,7 @@ func (w *World) mend(i int) {
 	for _, d := range c.ways {
 		w.sever(d, f.Kind, -1)
 	}
+	c.bar(f.Kind, -1)
 	l := c.lane
 	if l == nil {
 		return

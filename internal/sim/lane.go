@@ -76,6 +76,8 @@ type lane struct {
 
 	// paused is until when the node does not run, stalled until when its disk does not answer.
 	paused, stalled time.Duration
+	// fell is when the node went down last.
+	fell time.Duration
 	// full: the disk has no space at the moment.
 	full bool
 	// troubled counts the faults of the disk that are in force.
@@ -173,6 +175,9 @@ func (l *lane) start() bool {
 		return false
 	}
 	l.attach()
+	if l.fell > 0 && w.Now()-l.fell < w.Plan.Lease {
+		w.reach.add(restartUnderLease)
+	}
 	w.note(happening{what: started, lane: l.number})
 	w.laws.begins(l)
 	for at, g := range l.groups {
@@ -287,6 +292,7 @@ func (l *lane) die(power bool) {
 		l.PowerCut()
 	}
 	l.troubled = 0
+	l.fell = w.Now()
 	l.stalled, l.paused = 0, 0
 }
 

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ledgerkv/ledgerkv/internal/sim/disk"
 	"github.com/ledgerkv/ledgerkv/ledger"
@@ -28,8 +29,9 @@ type committedEntry struct {
 	kind     raft.Kind
 	position raft.Position
 	end      raft.Position
-	// in is the term in which that replica was: the entry was committed in it or before.
+	// in is the term in which that replica was: the entry was committed in it or before. at is when it was found.
 	in raft.Term
+	at time.Duration
 }
 
 // appliedEntry is a command and what it gave.
@@ -53,6 +55,7 @@ func (k *laws) look(l *lane) {
 			}
 		}
 		if commit == seen.commit && applied == seen.applied {
+			k.leases(l, at)
 			continue
 		}
 		if commit < seen.commit || applied < seen.applied {
@@ -62,6 +65,9 @@ func (k *laws) look(l *lane) {
 			k.commits(l, at, commit)
 		}
 		seen.commit, seen.applied = commit, applied
+		for _, x := range k.world.lanes {
+			k.leases(x, at)
+		}
 	}
 }
 
@@ -137,7 +143,7 @@ func (k *laws) commits(l *lane, at int, commit raft.Index) {
 			k.unreadable(l, at, i, err)
 			return
 		}
-		*known = append(*known, committedEntry{rec.ID.Term, rec.Checksum, node.Checksum(rec.Body), rec.Kind, rec.Position, rec.End(), l.groups[at].Role().Term})
+		*known = append(*known, committedEntry{rec.ID.Term, rec.Checksum, node.Checksum(rec.Body), rec.Kind, rec.Position, rec.End(), l.groups[at].Role().Term, k.world.Now()})
 		k.committing(l, at, &rec)
 	}
 	if commit == 0 {

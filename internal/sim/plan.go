@@ -32,6 +32,8 @@ type Plan struct {
 	Tail int
 	// Append is about how much one message names of the log, in bytes; 0 for the default, which is more than there is to name.
 	Append uint64
+	// Lease is for how long followers promise the leader to vote for nobody else, 0 for not at all.
+	Lease time.Duration
 	// Skew is how much faster than true time each node's clock goes, in parts of a million.
 	Skew []int
 	// Weather is what goes wrong all the time, Faults what goes wrong at a time.
@@ -102,12 +104,14 @@ const (
 	HoldAppends                   // what a node sends of the log waits, and what else it sends does not
 	Burst                         // a node is asked for many writes at once
 	Strand                        // a leader and those who write to it are cut off from the rest
+	CutClient                     // a client reaches some of the nodes no more
+	HoldClient                    // requests of a client arrive at some of the nodes, and their answers do not come back
 	faultKinds
 )
 
 var faultNames = [...]string{"power cut", "power cut at I/O", "power cut of all", "process killed", "pause", "one-way cut", "one-way hold", "isolation", "split",
 	"bridge", "connections reset", "disk stalls", "disk full", "write fails", "sync fails", "read fails", "clock jumps", "hand-over", "bit rot", "misdirected write",
-	"lost write", "wipe", "loop starved", "appends held", "burst of writes", "leader stranded"}
+	"lost write", "wipe", "loop starved", "appends held", "burst of writes", "leader stranded", "client cut off", "client's answers held"}
 
 // String is the kind in words.
 func (k FaultKind) String() string {
@@ -145,6 +149,8 @@ var pace = [faultKinds]struct{ every, least, most time.Duration }{
 	HoldAppends:  {3 * time.Second, 200 * time.Millisecond, 8 * time.Second},
 	Burst:        {time.Second, 0, 0},
 	Strand:       {2 * time.Second, 200 * time.Millisecond, 4 * time.Second},
+	CutClient:    {2 * time.Second, 50 * time.Millisecond, 4 * time.Second},
+	HoldClient:   {2 * time.Second, 50 * time.Millisecond, 4 * time.Second},
 }
 
 // Draw makes the plan of a seed: a random subset of everything that can go wrong, at random rates.
@@ -160,9 +166,10 @@ func Draw(seed uint64) Plan {
 	p.Skew = make([]int, p.Nodes)
 	if r.IntN(2) == 0 {
 		for i := range p.Skew {
-			p.Skew[i] = r.IntN(100_000) - 50_000
+			p.Skew[i] = r.IntN(2*mostSkew) - mostSkew
 		}
 	}
+	p.Lease = drawLease(seed, p.Skew)
 	p.Rough = r.IntN(10) == 0
 	p.Weather = drawWeather(r)
 	p.Faults = drawFaults(r, p.Length)
@@ -180,6 +187,24 @@ func (p *Plan) drawStorage(r *rand.Rand) {
 	if r.IntN(3) == 0 {
 		p.Weather.CutDelicate = 0.5 * r.Float64()
 	}
+}
+
+// mostSkew is by how much clocks go wrong, in parts of a million, where there are leases: two of them come apart by what ClockDrift, a tenth
+// of the lease, bears. Without leases they may go as they like.
+const mostSkew = 50_000
+
+// drawLease draws the leases of a plan. Where there are none clocks may be worse.
+func drawLease(seed uint64, skew []int) time.Duration {
+	r := rand.New(rand.NewPCG(seed, 0x1ea5e))
+	if r.IntN(2) == 0 {
+		return 100*time.Millisecond + time.Duration(r.Int64N(int64(electionTimeout-100*time.Millisecond)))
+	}
+	if r.IntN(4) == 0 {
+		for i := range skew {
+			skew[i] *= 5
+		}
+	}
+	return 0
 }
 
 func drawWeather(r *rand.Rand) Weather {
@@ -252,7 +277,7 @@ func (p Plan) String() string {
 	}
 	fmt.Fprintf(&b, "seed %d: %d nodes over %s, %d clients on %d keys, a pause of %v; ticks of %v; faults for %v\n", p.Seed, p.Nodes, engine, p.Clients, p.Keys,
 		p.Think.Round(time.Millisecond), p.Tick, p.Length.Round(time.Millisecond))
-	fmt.Fprintf(&b, "weather: %+v, clocks %v ppm\n", p.Weather, p.Skew)
+	fmt.Fprintf(&b, "weather: %+v, clocks %v ppm, leases of %v\n", p.Weather, p.Skew, p.Lease.Round(time.Millisecond))
 	for i, f := range p.Faults {
 		fmt.Fprintf(&b, "  fault %2d at %8.3fs: %s", i, f.At.Seconds(), f.Kind)
 		if f.For > 0 {

@@ -33,6 +33,16 @@ const (
 	redirected
 	quorumHealed
 	powerCutWhenDelicate
+	leaseHeld
+	leaderElectedWithLeases
+	restartUnderLease
+	handOverUnderLease
+	readByLease
+	followerAsked
+	readByEarlierRound
+	readWaited
+	clientCutOff
+	answerHeld
 	situations
 )
 
@@ -40,7 +50,9 @@ var situationNames = [situations]string{"leader elected", "leader stalled on its
 	"installation interrupted by a crash", "uncommitted entries truncated", "truncation across a segment", "tail torn in a filler", "power cut at an I/O",
 	"power cut during recovery", "power cut of all", "replica stopped by its disk", "start refused", "turns in the middle of an I/O",
 	"connection reset with frames under way", "wiped node kept out", "bit rot found", "write refused on a full disk", "client told that the outcome is uncertain",
-	"client redirected", "quorum healed alone", "power cut soon after files changed"}
+	"client redirected", "quorum healed alone", "power cut soon after files changed",
+	"lease held", "leader elected where leases are on", "node started again within a lease", "hand-over under a lease", "read served by a lease",
+	"read round asked for by a follower", "read served by an earlier round", "read that waited for entries", "client's request cut off", "client's answer held"}
 
 // Reached counts the situations that runs have been in, and the faults that struck.
 type Reached struct {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 )
 
 // Encode writes a plan as one word, for the command line: what a shrunk plan is replayed from.
@@ -46,6 +47,13 @@ func (p Plan) Validate() error {
 		return fmt.Errorf("sim: expected times above 0, found a length of %v, ticks of %v, a pause of %v, and the weather %+v", p.Length, p.Tick, p.Think, p.Weather)
 	case p.Clients < 1 || p.Keys < 1:
 		return fmt.Errorf("sim: expected at least one client and one key, found %d and %d", p.Clients, p.Keys)
+	case p.Lease < 0 || p.Lease > electionTimeout || p.Lease > 0 && p.Lease < 100*time.Millisecond:
+		return fmt.Errorf("sim: expected no leases, or some of 100 ms to %v, found %v", electionTimeout, p.Lease)
+	}
+	for _, skew := range p.Skew {
+		if skew <= -1_000_000 || p.Lease > 0 && (skew > mostSkew || skew < -mostSkew) {
+			return fmt.Errorf("sim: expected a skew above -1,000,000 ppm, and with leases of at most %d, found %d", mostSkew, skew)
+		}
 	}
 	for i, f := range p.Faults {
 		if f.Kind >= faultKinds || f.At < 0 || f.For < 0 || f.For == 0 && pace[f.Kind].most > 0 {

@@ -116,7 +116,7 @@ const startWithin = time.Second
 // clients finish.
 func (w *World) healQuorum() []*lane {
 	for i := range w.Plan.Faults {
-		if c := &w.chosen[i]; c.lane != nil || len(c.ways) > 0 {
+		if c := &w.chosen[i]; c.lane != nil || len(c.ways) > 0 || c.client != nil {
 			w.mend(i)
 		}
 	}

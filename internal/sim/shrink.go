@@ -98,10 +98,11 @@ func (s *shrinker) simplify() (progress bool) {
 		func(p *Plan) { p.Skew = make([]int, p.Nodes) },
 		func(p *Plan) { p.Model = false },
 		func(p *Plan) { p.Large = false },
+		func(p *Plan) { p.Lease = 0 },
 	} {
 		p := s.best
 		change(&p)
-		same := p.Clients == s.best.Clients && p.Nodes == s.best.Nodes && slices.Equal(p.Skew, s.best.Skew) && p.Model == s.best.Model && p.Large == s.best.Large
+		same := p.Clients == s.best.Clients && p.Nodes == s.best.Nodes && slices.Equal(p.Skew, s.best.Skew) && p.Model == s.best.Model && p.Large == s.best.Large && p.Lease == s.best.Lease
 		if !same {
 			progress = s.try(p) || progress
 		}

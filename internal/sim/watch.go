@@ -57,6 +57,9 @@ func (w *World) roleChanged(l *lane, at int, r node.RoleState) {
 	if fresh && l.node != nil {
 		w.laws.leads(l, at, r.Term)
 		w.reach.add(leaderElected)
+		if w.Plan.Lease > 0 {
+			w.reach.add(leaderElectedWithLeases)
+		}
 	}
 }
 

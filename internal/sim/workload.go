@@ -2,12 +2,12 @@ package sim
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/ledgerkv/ledgerkv/internal/sim/check"
+	"github.com/ledgerkv/ledgerkv/internal/wire/retry"
 	"github.com/ledgerkv/ledgerkv/kv"
 	"github.com/ledgerkv/ledgerkv/kv/model"
 	"github.com/ledgerkv/ledgerkv/ledger"
@@ -21,57 +21,47 @@ type operation struct {
 	id      check.OpID
 	group   int
 	request check.Request
-	// body is the entry of a write, nil for a read.
-	body []byte
-	// writes: it must not be done twice. anywhere: any replica may answer.
-	writes, anywhere bool
+	rules   retry.Request
+	// body is the entry of a write, nil for a read, and answer makes the result of one.
+	body   []byte
+	answer func(out node.Proposed) check.Result
+	// level is how new a read of the store has to be, and entry what one of the log wants the leader's word for if it is not there.
+	level model.ReadLevel
+	entry raft.Index
 	// read is what a read does once the node may serve it.
 	read func(l *lane) reply
-	// answer makes the result of a write.
-	answer func(out node.Proposed) check.Result
-}
-
-// submit hands an operation to a node: it gives the answer, or what to wait for.
-func (o *operation) submit(l *lane) (reply, *node.Pending) {
-	g := l.groups[o.group]
-	switch {
-	case o.body != nil:
-		p, err := g.Submit(o.body, node.Checksum(o.body))
-		return reply{err: err}, p
-	case o.anywhere:
-		return o.read(l), nil
-	}
-	p, err := g.SubmitRead()
-	return reply{err: err}, p
-}
-
-// finish makes the answer of an operation that the node has carried out, or may carry out now.
-func (o *operation) finish(l *lane, out node.Proposed) reply {
-	if o.body == nil {
-		return o.read(l)
-	}
-	l.world.laws.acknowledges(l, o, out)
-	return reply{result: o.answer(out)}
 }
 
 // invent draws an operation.
 func (c *client) invent() operation {
-	r := c.random
-	switch n := r.IntN(100); {
-	case n < 25:
+	op := c.draw(c.random.IntN(100))
+	op.rules.Group = groupName(op.group)
+	if op.body == nil {
+		op.rules.Repeatable = true
+	} else {
+		op.rules.Writes = true
+	}
+	return op
+}
+
+func (c *client) draw(n int) operation {
+	switch {
+	case n < 23:
 		return c.put()
-	case n < 42:
-		return c.get(check.Linearizable)
-	case n < 47:
-		return c.get(check.Local)
-	case n < 55:
+	case n < 45:
+		return c.get()
+	case n < 52:
 		return c.swap()
-	case n < 60:
+	case n < 57:
 		return c.remove()
-	case n < 66:
+	case n < 62:
 		return c.txn()
-	case n < 72:
+	case n < 70:
 		return c.scan()
+	case n < 73:
+		return c.readTxn()
+	case n < 74:
+		return c.compact()
 	case n < 88:
 		return c.append()
 	case n < 93:
@@ -98,7 +88,7 @@ func (c *client) value() []byte {
 
 func (c *client) put() operation {
 	key, value := c.key(), c.value()
-	return operation{request: check.Put{Key: key, Value: value}, body: kv.AppendPut(nil, key, value), writes: true,
+	return operation{request: check.Put{Key: key, Value: value}, body: kv.AppendPut(nil, key, value),
 		answer: func(out node.Proposed) check.Result { return check.Revised{Revision: model.Revision(out.Result.Value)} }}
 }
 
@@ -110,7 +100,7 @@ func (c *client) remove() operation {
 		to := []byte("key-9")
 		op, body = model.DeleteRange(key, to), kv.AppendDeleteRange(nil, key, to)
 	}
-	return operation{request: check.Delete{Op: op}, body: body, writes: true, answer: func(out node.Proposed) check.Result {
+	return operation{request: check.Delete{Op: op}, body: body, answer: func(out node.Proposed) check.Result {
 		deleted, _ := out.Result.Data.(kv.Deleted)
 		return check.Deleted{DeleteResult: model.DeleteResult{Revision: model.Revision(out.Result.Value), Deleted: uint64(deleted)}}
 	}}
@@ -120,10 +110,10 @@ func (c *client) swap() operation {
 	key, value := c.key(), c.value()
 	expected := model.Revision(0)
 	if c.random.IntN(5) > 0 {
-		expected = model.Revision(c.revisions[string(key)])
+		expected = model.Revision(c.seen.revisions[string(key)])
 	}
 	txn := model.If(model.ModRevision(key).Equals(expected)).Then(model.Put(key, value)).Else(model.Get(key))
-	return operation{request: check.Swap{Key: key, Expected: expected, Value: value}, body: kv.AppendTxn(nil, txn), writes: true,
+	return operation{request: check.Swap{Key: key, Expected: expected, Value: value}, body: kv.AppendTxn(nil, txn),
 		answer: func(out node.Proposed) check.Result {
 			r := out.Result.Data.(*model.TxnResult)
 			s := model.SwapResult{Swapped: r.Succeeded, Revision: r.Revision}
@@ -139,43 +129,10 @@ func (c *client) txn() operation {
 	if bytes.Equal(a, b) {
 		b = []byte("key-other")
 	}
-	txn := model.If(model.ModRevision(a).NotEquals(model.Revision(c.revisions[string(b)]))).
+	txn := model.If(model.ModRevision(a).NotEquals(model.Revision(c.seen.revisions[string(b)]))).
 		Then(model.Put(a, c.value()), model.Delete(b), model.Get(a)).Else(model.Put(b, c.value()), model.Range(model.RangeOptions{Prefix: []byte("key-")}))
-	return operation{request: check.Txn{Txn: txn}, body: kv.AppendTxn(nil, txn), writes: true, answer: func(out node.Proposed) check.Result {
+	return operation{request: check.Txn{Txn: txn}, body: kv.AppendTxn(nil, txn), answer: func(out node.Proposed) check.Result {
 		return check.TxnDone{TxnResult: *out.Result.Data.(*model.TxnResult)}
-	}}
-}
-
-// store gives a node's machine, and its name and life for the history.
-func (l *lane) store() (*kv.Machine, check.Replica) {
-	return l.groups[kvAt].Machine().(*recordedMachine).Machine, check.Replica{Node: string(l.id), Run: l.boots}
-}
-
-func (c *client) get(level check.Level) operation {
-	key := c.key()
-	return operation{request: check.Get{Key: key, Read: check.Read{Level: level}}, anywhere: level == check.Local, read: func(l *lane) reply {
-		m, from := l.store()
-		got, err := m.Get(key, model.Latest)
-		if err != nil && !errors.Is(err, model.ErrNotFound) {
-			return reply{err: serveError(err)}
-		}
-		return reply{result: check.Got{GetResult: got, Found: err == nil, From: from}}
-	}}
-}
-
-func (c *client) scan() operation {
-	opts := model.RangeOptions{Prefix: []byte("key-"), Limit: c.random.IntN(6), Reverse: c.random.IntN(2) == 0}
-	level := check.Linearizable
-	if c.random.IntN(3) == 0 {
-		level = check.Local
-	}
-	return operation{request: check.Range{Opts: opts, Read: check.Read{Level: level}}, anywhere: level == check.Local, read: func(l *lane) reply {
-		m, from := l.store()
-		got, err := m.Range(context.Background(), opts)
-		if err != nil {
-			return reply{err: serveError(err)}
-		}
-		return reply{result: check.Ranged{RangeResult: got, From: from}}
 	}}
 }
 
@@ -187,17 +144,29 @@ func serveError(err error) error {
 	return err
 }
 
+// compact makes old revisions unreadable. It may be done twice.
+func (c *client) compact() operation {
+	revision := model.Revision(1 + c.random.Uint64N(c.seen.revision+1))
+	return operation{request: check.Compact{Revision: revision}, rules: retry.Request{Repeatable: true}, body: kv.AppendCompact(nil, revision),
+		answer: func(out node.Proposed) check.Result {
+			if refused, ok := out.Result.Data.(*model.RevisionError); ok {
+				return check.RevisionRefused{RevisionError: *refused}
+			}
+			return check.Done{}
+		}}
+}
+
 func (c *client) append() operation {
 	body := c.value()
-	return operation{group: logAt, request: check.Append{Body: body}, body: body, writes: true, answer: func(out node.Proposed) check.Result {
+	return operation{group: logAt, request: check.Append{Body: body}, body: body, answer: func(out node.Proposed) check.Result {
 		return check.Appended{Index: uint64(out.Index), Position: uint64(out.Position)}
 	}}
 }
 
-// logGet reads an entry: of the leader, after a round, which can say that there is none.
+// logGet reads an entry: of any replica that has it. That there is none takes the leader's word, after a round.
 func (c *client) logGet() operation {
-	index := raft.Index(1 + c.random.Uint64N(uint64(c.index)+3))
-	return operation{group: logAt, request: check.LogGet{Index: uint64(index)}, read: func(l *lane) reply {
+	index := raft.Index(1 + c.random.Uint64N(uint64(c.seen.index)+3))
+	return operation{group: logAt, request: check.LogGet{Index: uint64(index)}, entry: index, read: func(l *lane) reply {
 		rec, err := l.groups[logAt].Record(index)
 		var compacted *ledger.CompactedError
 		switch {
@@ -214,8 +183,9 @@ func (c *client) logGet() operation {
 
 // tail reads what a replica has from an index on.
 func (c *client) tail() operation {
-	from := raft.Index(1 + c.random.Uint64N(uint64(c.index)+1))
-	return operation{group: logAt, request: check.Tail{From: uint64(from), Level: check.Local, Limited: true}, anywhere: true, read: func(l *lane) reply {
+	from := raft.Index(1 + c.random.Uint64N(uint64(c.seen.index)+1))
+	rules := retry.Request{Anywhere: true, Nearby: c.nearby}
+	return operation{group: logAt, request: check.Tail{From: uint64(from), Level: check.Local, Limited: true}, rules: rules, read: func(l *lane) reply {
 		g := l.groups[logAt]
 		reader := g.Ledger().Reader(from)
 		defer reader.Close()
@@ -241,17 +211,26 @@ func entryOf(r *ledger.Record) check.Entry {
 
 // learn keeps what later operations are made of.
 func (c *client) learn(result check.Result) {
+	m := &c.seen
+	newest := func(revision model.Revision, applied model.Index) {
+		m.revision, m.applied = max(m.revision, uint64(revision)), max(m.applied, uint64(applied))
+	}
 	switch r := result.(type) {
 	case check.Got:
-		c.revisions[string(c.op.request.(check.Get).Key)] = uint64(r.Item.ModRevision)
+		m.revisions[string(c.op.request.(check.Get).Key)] = uint64(r.Item.ModRevision)
+		newest(r.Revision, r.Applied)
+	case check.Ranged:
+		newest(r.Revision, r.Applied)
 	case check.Revised:
-		c.revisions[string(c.op.request.(check.Put).Key)] = uint64(r.Revision)
+		m.revisions[string(c.op.request.(check.Put).Key)] = uint64(r.Revision)
+		newest(r.Revision, 0)
 	case check.Swapped:
-		c.revisions[string(c.op.request.(check.Swap).Key)] = uint64(r.Current.ModRevision)
+		m.revisions[string(c.op.request.(check.Swap).Key)] = uint64(r.Current.ModRevision)
+		newest(r.Revision, 0)
 	case check.Appended:
-		c.index = max(c.index, raft.Index(r.Index))
+		m.index = max(m.index, raft.Index(r.Index))
 	case check.LogCompacted:
-		c.index = max(c.index, raft.Index(r.First))
+		m.index = max(m.index, raft.Index(r.First))
 	}
 }
 
