@@ -55,12 +55,14 @@ func (c *Client) Delete(ctx context.Context, key []byte) (DeleteResult, error) {
 	return c.delete(ctx, &rpc.DeleteArgs{Key: key})
 }
 
-// DeleteRange removes the keys in [from, to) at one revision. An empty from is the beginning; an empty to means no upper bound.
+// DeleteRange removes the keys in [from, to). An empty from is the beginning; an empty to means no upper bound. Up to model.MaxDeleteKeys (16,384) keys go
+// at one revision. More go in several steps, in ascending order, each at a revision of its own, of which the result has the last; others may read
+// and write in between, and after ErrUncertain the first of the keys may be gone.
 func (c *Client) DeleteRange(ctx context.Context, from, to []byte) (DeleteResult, error) {
 	return c.delete(ctx, &rpc.DeleteArgs{Range: &rpc.RangeArgs{From: from, To: to}})
 }
 
-// DeletePrefix removes the keys that begin with prefix, all of them when it is empty, at one revision.
+// DeletePrefix is DeleteRange for the keys that begin with prefix; all of them when it is empty.
 func (c *Client) DeletePrefix(ctx context.Context, prefix []byte) (DeleteResult, error) {
 	return c.delete(ctx, &rpc.DeleteArgs{Range: &rpc.RangeArgs{Prefix: prefix}})
 }

@@ -14,7 +14,7 @@ import (
 // What applying an entry gives, as a statemachine.Result:
 //
 //	put, compact       Value: the store's revision
-//	delete (range)     Value: the store's revision; Data: nil when nothing was there, otherwise Deleted
+//	delete (range)     Value: the store's revision; Data: nil when nothing was there, otherwise Deleted, or DeletedPart of a range that holds more
 //	transaction        Value: the store's revision; Data: *model.TxnResult, owned by the receiver
 //	refused            Value: the store's revision; Data: error, an *model.InvalidError or *model.RevisionError
 type Machine struct {
@@ -30,6 +30,13 @@ type Machine struct {
 
 // Deleted, as Result.Data, is the number of keys that a delete removed.
 type Deleted uint64
+
+// DeletedPart, as Result.Data, says that a delete of a range has removed Keys keys, model.MaxDeleteKeys, and that the rest of the range, which is from
+// Next on, was left: it takes another delete.
+type DeletedPart struct {
+	Keys uint64
+	Next []byte
+}
 
 // NewMachine makes the machine whose state is in engine, which it closes when it is closed itself.
 func NewMachine(engine statemachine.Engine) *Machine { return &Machine{engine: engine} }

@@ -49,9 +49,12 @@ func (s *step) carryOut(body []byte) (data any, err error) {
 	case commandPut:
 		return nil, s.put(&c.op)
 	}
-	deleted, err := s.delete(&c.op)
-	if deleted == 0 || err != nil {
+	deleted, next, err := s.delete(&c.op, model.MaxDeleteKeys)
+	switch {
+	case deleted == 0 || err != nil:
 		return nil, err
+	case next != nil:
+		return DeletedPart{Keys: deleted, Next: next}, nil
 	}
 	return Deleted(deleted), nil
 }
@@ -70,38 +73,41 @@ func (s *step) put(op *model.Op) error {
 	return err
 }
 
-// delete carries out a delete or delete range and gives the number of keys removed.
-func (s *step) delete(op *model.Op) (uint64, error) {
+// delete carries out a delete or delete range, of most keys at most, and gives the number of keys removed and where the rest begins, nil when there
+// can be none.
+func (s *step) delete(op *model.Op, most uint64) (deleted uint64, next []byte, err error) {
 	if op.Kind == model.OpDeleteRange {
-		return s.deleteRange(op.Range.Bounds())
+		from, to := op.Range.Bounds()
+		return s.deleteRange(from, to, most)
 	}
 	if _, found, err := s.batch.Get(op.Key); !found || err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	s.write()
-	_, err := s.batch.Delete(op.Key)
-	return 1, err
+	_, err = s.batch.Delete(op.Key)
+	return 1, nil, err
 }
 
-func (s *step) deleteRange(from, to []byte) (uint64, error) {
-	var deleted uint64
-	for {
+// deleteRange deletes what is in [from, to), until that are most keys: a multiple of deleteChunk.
+func (s *step) deleteRange(from, to []byte, most uint64) (deleted uint64, next []byte, err error) {
+	for deleted < most {
 		keys, err := s.keys(from, to)
 		if err != nil {
-			return deleted, err
+			return deleted, nil, err
 		}
 		for _, key := range keys {
 			s.write()
 			if _, err := s.batch.Delete(key); err != nil {
-				return deleted, err
+				return deleted, nil, err
 			}
 		}
 		deleted += uint64(len(keys))
 		if len(keys) < deleteChunk {
-			return deleted, nil
+			return deleted, nil, nil
 		}
 		from = append(keys[len(keys)-1], 0)
 	}
+	return deleted, from, nil
 }
 
 // keys gives the first keys in [from, to), at most deleteChunk of them.

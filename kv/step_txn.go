@@ -2,6 +2,7 @@ package kv
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/ledgerkv/ledgerkv/kv/model"
@@ -67,7 +68,7 @@ func (s *step) operation(op *model.Op, result *model.OpResult, rangeBytes *int) 
 	case model.OpPut:
 		return s.put(op)
 	case model.OpDelete, model.OpDeleteRange:
-		result.Deleted, err = s.delete(op)
+		result.Deleted, _, err = s.delete(op, math.MaxUint64)
 		return err
 	case model.OpGet:
 		item, found, err := s.batch.Get(op.Key)

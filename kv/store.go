@@ -66,12 +66,14 @@ func (s *Store) Delete(ctx context.Context, key []byte) (DeleteResult, error) {
 	return s.delete(ctx, model.Delete(key))
 }
 
-// DeleteRange removes the keys in [from, to) at one revision. An empty from is the beginning; an empty to means no upper bound.
+// DeleteRange removes the keys in [from, to). An empty from is the beginning; an empty to means no upper bound. Up to model.MaxDeleteKeys keys go at
+// one revision. More go in several steps, in ascending order, each at a revision of its own, of which the result has the last; others may read and write
+// in between, and after an error the first of the keys may be gone (ErrUncertain).
 func (s *Store) DeleteRange(ctx context.Context, from, to []byte) (DeleteResult, error) {
 	return s.delete(ctx, model.DeleteRange(from, to))
 }
 
-// DeletePrefix removes the keys that begin with prefix, all of them when it is empty, at one revision.
+// DeletePrefix is DeleteRange for the keys that begin with prefix; all of them when it is empty.
 func (s *Store) DeletePrefix(ctx context.Context, prefix []byte) (DeleteResult, error) {
 	return s.delete(ctx, model.DeletePrefix(prefix))
 }
@@ -80,9 +82,27 @@ func (s *Store) delete(ctx context.Context, op model.Op) (DeleteResult, error) {
 	if err := op.Validate(); err != nil {
 		return DeleteResult{}, err
 	}
-	result, err := s.propose(ctx, appendSingle(nil, op))
-	deleted, _ := result.Data.(Deleted)
-	return DeleteResult{Revision: Revision(result.Value), Deleted: uint64(deleted)}, err
+	var sum DeleteResult
+	for {
+		result, err := s.propose(ctx, appendSingle(nil, op))
+		if err != nil {
+			if sum.Deleted > 0 {
+				err = fmt.Errorf("%w: %d keys were removed: %w", ErrUncertain, sum.Deleted, err)
+			}
+			return DeleteResult{}, err
+		}
+		sum.Revision = Revision(result.Value)
+		switch deleted := result.Data.(type) {
+		case Deleted:
+			sum.Deleted += uint64(deleted)
+		case DeletedPart:
+			sum.Deleted += deleted.Keys
+			_, to := op.Range.Bounds()
+			op = model.DeleteRange(deleted.Next, to)
+			continue
+		}
+		return sum, nil
+	}
 }
 
 // Txn carries a transaction out in one step. Whether its comparisons held is in the result, not an error. One that only reads is a read,

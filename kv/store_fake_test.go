@@ -2,6 +2,7 @@ package kv
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"testing"
 
@@ -19,6 +20,8 @@ type fakeReplica struct {
 	// reads are the levels of reads that are not local. failure, if set, is what proposals and reads fail with.
 	reads   []ReadLevel
 	failure error
+	// onPropose, if set, is called for each proposal, and may refuse it.
+	onPropose func() error
 	// onMachine, if set, is called when the machine is asked for, the count of calls so far given.
 	onMachine func(call int)
 	calls     int
@@ -27,6 +30,11 @@ type fakeReplica struct {
 func (r *fakeReplica) propose(ctx context.Context, body []byte) (statemachine.Result, error) {
 	if r.failure != nil {
 		return statemachine.Result{}, r.failure
+	}
+	if r.onPropose != nil {
+		if err := r.onPropose(); err != nil {
+			return statemachine.Result{}, err
+		}
 	}
 	if len(body) > r.limit {
 		return statemachine.Result{}, errors.New("the store let a body through that is too long")
@@ -214,4 +222,29 @@ func TestViewOfTheEmptyStore(t *testing.T) {
 	require.ErrorAs(t, err, &invalid)
 	_, err = v.Range(t.Context(), RangeOptions{Revision: 1})
 	require.ErrorAs(t, err, &invalid)
+}
+
+// What a delete has removed before one of its steps failed is gone: its outcome is unknown then, whatever the step says.
+func TestADeleteInStepsThatFailsIsUncertain(t *testing.T) {
+	s, r := fakeStore()
+	var txn Txn
+	for i := range model.MaxDeleteKeys {
+		txn.Success = append(txn.Success, model.Put(binary.BigEndian.AppendUint32(nil, uint32(i)), nil))
+	}
+	r.limit = 1 << 20
+	_, err := s.Txn(ctx, txn)
+	require.NoError(t, err)
+	steps := 0
+	r.onPropose = func() error {
+		if steps++; steps > 1 {
+			return ErrBusy
+		}
+		return nil
+	}
+	_, err = s.DeleteRange(ctx, nil, nil)
+	require.ErrorIs(t, err, ErrUncertain)
+	require.ErrorIs(t, err, ErrBusy)
+	_, err = s.DeleteRange(ctx, nil, nil)
+	require.ErrorIs(t, err, ErrBusy)
+	require.NotErrorIs(t, err, ErrUncertain, "it was refused before anything was done")
 }

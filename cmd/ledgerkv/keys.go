@@ -124,7 +124,7 @@ func delVerb() cli.Verb {
 	return cli.Verb{
 		Name: "del", Args: "KEY", Min: 1, Max: 1,
 		Short:    "remove a key",
-		Long:     `Removes KEY, or, with --prefix, every key that begins with KEY, in one step, and prints how many keys were removed and the store's revision.`,
+		Long:     `Removes KEY, or, with --prefix, every key that begins with KEY, 16,384 of them in a step, and prints how many keys were removed and the store's revision.`,
 		Examples: [][2]string{{"@ del topics/orders", "remove a key"}, {"@ del --prefix topics/", "remove all keys that begin with topics/"}},
 		Exits:    map[int]string{cli.ExitNotFound: "the key does not exist (never with --prefix)"},
 		Define: func(flags *flag.FlagSet) func(context.Context, *cli.Call) error {

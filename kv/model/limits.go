@@ -16,9 +16,11 @@ const (
 	// counts as its key, its value and ItemOverheadBytes. A single get always fits.
 	MaxTxnReadBytes = 4 << 20
 	// MaxTxnVisits bounds the keys that a transaction visits without returning them, past which it is refused and nothing is
-	// written: every replica carries it out, and nothing else meanwhile. What counts is said at Range and DeleteRange. A
-	// delete of a range by itself, which is no transaction, has no such bound.
+	// written: every replica carries it out, and nothing else meanwhile. What counts is said at Range and DeleteRange.
 	MaxTxnVisits = 1 << 17
+	// MaxDeleteKeys is how many keys a delete of a range by itself, which is no transaction, removes in one step. What is left is removed in further
+	// ones, at further revisions, so that a replica is never busy for long.
+	MaxDeleteKeys = 1 << 14
 	// ItemOverheadBytes is what an item counts beside its key and value wherever results are bounded in bytes.
 	ItemOverheadBytes = 64
 	// MaxLimit is the largest RangeOptions.Limit.
