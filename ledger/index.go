@@ -13,6 +13,12 @@ type formatEntry struct {
 	format uint32
 }
 
+// TrimEntry is an entry of raft.KindTrim: once it is committed, what is below KeepFrom may go.
+type TrimEntry struct {
+	At       raft.Index
+	KeepFrom raft.Index
+}
+
 // index says what the log is and where: what the owner changes and everybody reads, under the ledger's mutex.
 type index struct {
 	base raft.Base
@@ -27,7 +33,9 @@ type index struct {
 	// configs and formats are the configuration and format entries above the base, ascending.
 	configs []raft.ConfigurationEntry
 	formats []formatEntry
-	tail    tail
+	// trims are the trim entries above the base, ascending.
+	trims []TrimEntry
+	tail  tail
 }
 
 // first is the first index that is, or will be, in the log.
@@ -41,6 +49,7 @@ func (x *index) compacted() *CompactedError {
 type prepared struct {
 	config *raft.ConfigurationEntry
 	format *formatEntry
+	trim   *TrimEntry
 }
 
 // prepare decodes the bodies that the index keeps.
@@ -57,6 +66,10 @@ func prepare(id raft.EntryID, k raft.Kind, body []byte) (p prepared, err error) 
 			return p, err
 		}
 		p.format = &formatEntry{index: id.Index, format: binary.LittleEndian.Uint32(body)}
+	case raft.KindTrim:
+		if keep, err := raft.DecodeTrim(body); err == nil { // one that says nothing removes nothing
+			p.trim = &TrimEntry{At: id.Index, KeepFrom: keep}
+		}
 	}
 	return p, nil
 }
@@ -82,6 +95,9 @@ func (x *index) note(p prepared) {
 	}
 	if p.format != nil {
 		x.formats = append(x.formats, *p.format)
+	}
+	if p.trim != nil {
+		x.trims = append(x.trims, *p.trim)
 	}
 }
 
@@ -109,6 +125,7 @@ func (x *index) truncate(to Tip) {
 	}
 	x.configs = clip(x.configs[:sort.Search(len(x.configs), func(i int) bool { return x.configs[i].ID.Index >= next })])
 	x.formats = clip(x.formats[:sort.Search(len(x.formats), func(i int) bool { return x.formats[i].index >= next })])
+	x.trims = clip(x.trims[:sort.Search(len(x.trims), func(i int) bool { return x.trims[i].At >= next })])
 }
 
 // thinAt thins segment n of the log, if there is one, unless it is among those that keep all waypoints or has no sidecar that keeps them.
@@ -134,6 +151,7 @@ func (x *index) rebase(b raft.Base) []uint64 {
 		x.configs[sort.Search(len(x.configs), func(i int) bool { return x.configs[i].ID.Index > b.ID.Index }):]...)
 	x.formats = append([]formatEntry(nil),
 		x.formats[sort.Search(len(x.formats), func(i int) bool { return x.formats[i].index > b.ID.Index }):]...)
+	x.trims = append([]TrimEntry(nil), x.trims[sort.Search(len(x.trims), func(i int) bool { return x.trims[i].At > b.ID.Index }):]...)
 	x.base = b
 	return gone
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -51,6 +52,13 @@ func (l *Ledger) Restart() raft.Restart {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.idx.restart(l.hard)
+}
+
+// Trims are the trim entries that the log holds, ascending, committed or not. Any goroutine.
+func (l *Ledger) Trims() []TrimEntry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.idx.trims)
 }
 
 // EngineEpoch is the epoch of the machine's place that the group file names. Any goroutine.

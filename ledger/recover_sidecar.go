@@ -6,7 +6,7 @@ import (
 )
 
 // fromSidecar gives what the sidecar of a sealed segment below the mark's says, if there is one that fits the log before and behind it; nil if
-// the segment has to be read. It reads the configuration and format entries.
+// the segment has to be read. It reads the configuration, format and trim entries.
 func (r *recovery) fromSidecar(number uint64) (*segment, []prepared, error) {
 	src, err := fs.ReadFile(r.fs, r.names.sidecar(r.group.ledgerEpoch, number))
 	if err != nil {

@@ -29,7 +29,7 @@ type segment struct {
 	tip Tip
 	// terms holds the first entry of each run of entries with one term; the segment's first entry is always there.
 	terms []raft.EntryID
-	// special holds the indexes of configuration and format entries, which recovery has to read.
+	// special holds the indexes of configuration, format and trim entries, which recovery has to read.
 	special []raft.Index
 	// points holds a waypoint for the first entry and then about one for each 64 KiB, for each MiB once thinned.
 	points  []waypoint
@@ -102,7 +102,7 @@ func (s *segment) add(r *Record) {
 	if n := len(s.terms); n == 0 || s.terms[n-1].Term != r.ID.Term {
 		s.terms = append(s.terms, r.ID)
 	}
-	if r.Kind == raft.KindConfig || r.Kind == raft.KindFormat {
+	if r.Kind == raft.KindConfig || r.Kind == raft.KindFormat || r.Kind == raft.KindTrim {
 		s.special = append(s.special, r.ID.Index)
 	}
 	s.tip = r.tip()

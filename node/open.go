@@ -212,6 +212,10 @@ func (r *replica) openCore() error {
 	r.distrust()
 	r.commit.raise(uint64(at.Commit))
 	r.synced.Store(uint64(at.Last.Index))
+	for _, t := range r.ledger.Trims() {
+		r.noteTrim(t.At, t.KeepFrom)
+	}
+	r.tell(func(r *replica) { r.takeTrims(raft.Index(r.commit.load())) })
 	return nil
 }
 

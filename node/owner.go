@@ -306,8 +306,7 @@ func (r *replica) append(entries []raft.Entry, records []ledger.Record, batch []
 		e := &entries[i]
 		if e.Kind == raft.KindTrim {
 			if keep, err := raft.DecodeTrim(e.Body); err == nil {
-				// Whatever it says, nothing that might not be committed with it goes.
-				r.trims = append(r.trims, committedTrim{at: e.ID.Index, keepFrom: min(keep, e.ID.Index)})
+				r.noteTrim(e.ID.Index, keep)
 			}
 		}
 		if records != nil {
@@ -339,7 +338,7 @@ func (r *replica) append(entries []raft.Entry, records []ledger.Record, batch []
 // publish tells the other loops and the users how far the group is and who leads it.
 func (r *replica) publish(out *raft.Output) {
 	if !r.leading && out.Role == raft.Leader {
-		r.trim.proposed = r.trim.target // what an earlier leader proposed may be lost
+		r.trim.proposed = r.inherited()
 	}
 	if r.leading && out.Role != raft.Leader {
 		r.node.images.giveUp(r)

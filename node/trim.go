@@ -24,8 +24,12 @@ type trimState struct {
 	again bool
 }
 
-// takeTrims notes the trims that are committed now. A trim that was committed before this process started is not looked for: the next
-// one covers it.
+// noteTrim takes note of a trim entry in the log. Whatever it says, nothing that might not be committed with it goes.
+func (r *replica) noteTrim(at, keep raft.Index) {
+	r.trims = append(r.trims, committedTrim{at: at, keepFrom: min(keep, at)})
+}
+
+// takeTrims notes the trims that are committed now, also those that were in the log when this process started.
 func (r *replica) takeTrims(commit raft.Index) {
 	n := 0
 	for n < len(r.trims) && r.trims[n].at <= commit {
@@ -36,6 +40,16 @@ func (r *replica) takeTrims(commit raft.Index) {
 		r.trims = append(r.trims[:0], r.trims[n:]...)
 		r.removeHead()
 	}
+}
+
+// inherited is what a new leader need not propose: the trims that are committed, and those in its log, which will be. What another leader has proposed
+// besides is lost.
+func (r *replica) inherited() raft.Index {
+	keep := r.trim.target
+	for _, t := range r.trims {
+		keep = max(keep, t.keepFrom)
+	}
+	return keep
 }
 
 // removeHead has the syncer drop what is committed to go, as far as this replica can do without it.
