@@ -159,6 +159,31 @@ func (e *GroupMismatchError) Error() string {
 		e.Path, e.Held, e.Asked)
 }
 
+// MembersMismatchError says that a group was made among other members than Options.Peers names, and that none of its members were changed
+// since. Nothing was changed.
+type MembersMismatchError struct {
+	// Made are the members among whom the group was made, Asked those of Options.Peers; both by id.
+	Made, Asked []NodeID
+}
+
+// Error says what was found, what was asked for and what to do.
+func (e *MembersMismatchError) Error() string {
+	return fmt.Sprintf("node: the group was made among the members %q; the configuration says %q. Whoever took part by one of them could commit without whoever took part by the other: "+
+		"go back to the former and change the members of the running cluster", e.Made, e.Asked)
+}
+
+// madeAmong checks that a group whose members were never changed is among those that the options name. Once they have been changed the options
+// are history.
+func (n *Node) madeAmong(c raft.Configuration) error {
+	if n.joined || slices.ContainsFunc(c.Members, func(m raft.Member) bool { return m.Directory != [16]byte{} }) {
+		return nil
+	}
+	if asked := n.opts.members(); !slices.Equal(c.Voters(), asked.Voters()) {
+		return &MembersMismatchError{Made: c.Voters(), Asked: asked.Voters()}
+	}
+	return nil
+}
+
 // holds reports whether the directory is known to hold a group, and refuses one that it knows as something else.
 func (n *Node) holds(asked HeldGroup) (bool, error) {
 	n.identityMu.Lock()

@@ -14,8 +14,8 @@ import (
 
 // OpenGroup opens this node's replica of a group, making it if it is not there yet. Every node of the cluster opens the same groups with the same
 // ids, names and segment sizes, and as they were made; more may be opened than the last time. It blocks while the log is recovered and the machine is
-// brought up. Errors: *ledger.CorruptionError, also when this directory held a replica that is gone; *GroupMismatchError, *ledger.IdentityError,
-// *ledger.FormatError. Nothing was changed then.
+// brought up. Errors: *ledger.CorruptionError, also when this directory held a replica that is gone; *GroupMismatchError, *MembersMismatchError,
+// *ledger.IdentityError, *ledger.FormatError. Nothing was changed then.
 func (n *Node) OpenGroup(opts GroupOptions) (*Group, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
@@ -57,6 +57,10 @@ func (n *Node) openReplica(opts GroupOptions) (*replica, error) {
 	var err error
 	if r.ledger, err = n.openLedger(lo, HeldGroup{ID: opts.ID, Name: opts.Name, Machine: opts.Factory != nil, SegmentSize: opts.SegmentSize}); err != nil {
 		return nil, err
+	}
+	tip, err := r.ledger.BaseAt(r.ledger.Last().Index)
+	if err = errors.Join(err, n.madeAmong(tip.Configuration)); err != nil {
+		return nil, errors.Join(err, r.ledger.Close())
 	}
 	if err := r.openMachine(dir); err != nil {
 		return nil, errors.Join(err, r.ledger.Close())
