@@ -49,7 +49,8 @@ type MemberChange struct {
 	Priority uint16
 	// Promote is for AddLearner: the leader gives the learner its vote by itself when it has caught up. A voter stays one.
 	Promote bool
-	// Replaces is for AddLearner with Promote: the member that leaves when the new one gets its vote, in the same step; or None.
+	// Replaces is for AddLearner with Promote: the member that leaves when the new one gets its vote, in the same step; or None. A voter
+	// replaces nobody any more.
 	Replaces NodeID
 	// Directory is for AddLearner, AddVoter and SetDirectory: the member's, see Member.Directory. One that is named stays what it is.
 	Directory [16]byte
@@ -141,16 +142,18 @@ func (c *Configuration) add(change MemberChange) (reason string) {
 			return reason
 		}
 	}
+	_, replaceable := c.find(change.Replaces)
 	switch {
 	case change.Kind == AddVoter:
 		c.promote(change.ID)
 	case m.Voter && !change.Promote:
 		return "it is a voter; demote it instead"
+	case m.Voter && replaceable:
+		return fmt.Sprintf("it is to replace %q, and is a voter; remove the other", string(change.Replaces))
+	case !m.Voter && !replaceable && change.Replaces != None:
+		return fmt.Sprintf("it is to replace %q, which is not a member", string(change.Replaces))
 	case !m.Voter:
 		m.Promote, m.Replaces = change.Promote, change.Replaces
-		if _, ok := c.find(change.Replaces); !ok && change.Replaces != None {
-			return fmt.Sprintf("it is to replace %q, which is not a member", string(change.Replaces))
-		}
 	}
 	return ""
 }
