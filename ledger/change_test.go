@@ -142,6 +142,26 @@ func TestReplicasAreEqual(t *testing.T) {
 	follower.check()
 }
 
+// Who joined has no members at first, and learns them from an entry: what is before that stays, as a base has to say who they are.
+func TestTrimKeepsWhatTheMembersAreKnownFrom(t *testing.T) {
+	r := newRig(t)
+	r.opts.Dir = "joined"
+	require.NoError(t, Create(r.opts, raft.Configuration{}))
+	r.open()
+	over(r)
+	r.flush()
+	_, done, err := r.l.Trim(250)
+	require.NoError(t, err)
+	require.False(t, done, "nobody could begin at a base without members")
+	r.appendKind(9, raft.KindConfig, raft.AppendConfiguration(nil, testBoot))
+	r.append(9, 300, 1000)
+	r.flush()
+	b, done, err := r.l.Trim(r.l.Last().Index)
+	require.NoError(t, err)
+	require.True(t, done)
+	require.Equal(t, testBoot, b.Configuration)
+}
+
 func TestTrim(t *testing.T) {
 	r := newRig(t)
 	over(r)

@@ -8,7 +8,7 @@ import (
 )
 
 // Trim removes whole segments below entry keepFrom and reports the new base, for raft.Core.Compacted, or false when there is no
-// whole segment to remove. The new base is made durable first; readers get a *CompactedError from then on. The files themselves
+// whole segment to remove, or the entry that says who the members are is not below keepFrom. The new base is made durable first; readers get a *CompactedError from then on. The files themselves
 // go, or are recycled, with Provision.
 //
 // REQUIRES: keepFrom is at most one above the commit index. The segment with the last durable entry always stays.
@@ -80,6 +80,9 @@ func (x *index) trimmed(keepFrom raft.Index, durable raft.EntryID, segmentSize u
 		gone = append(gone, s.number)
 	}
 	b = x.baseAt(x.segs[n-1].tip)
+	if len(b.Configuration.Members) == 0 {
+		return b, nil, false // who joined learns the members from an entry further on; a base that does not know them could found nobody's log
+	}
 	// The first segment file that is left is the one in which the base lies; so the filler that went with the others is counted in.
 	b.Position = raft.Position(x.segs[n].number * segmentSize)
 	return b, gone, true

@@ -419,8 +419,15 @@ func (r *replica) considerImage() {
 	if wanted := s.wanted.Load() && applied > 0; !wanted && (!due || applied == uint64(last.index)) {
 		return
 	}
+	base, err := r.ledger.BaseAt(raft.Index(applied))
+	if err == nil && len(base.Configuration.Members) == 0 {
+		return // who joined learns the members from an entry further on; an image has to bring them
+	}
 	s.wanted.Store(false)
-	if err := r.beginImage(raft.Index(applied)); err != nil {
+	if err == nil {
+		err = r.beginImage(base)
+	}
+	if err != nil {
 		r.noImage(err)
 	}
 }
@@ -431,11 +438,7 @@ func (r *replica) noImage(err error) {
 	r.images.notBefore.Store(int64(r.node.opts.Clock.Monotonic().Add(failurePause)))
 }
 
-func (r *replica) beginImage(applied raft.Index) error {
-	base, err := r.ledger.BaseAt(applied)
-	if err != nil {
-		return err
-	}
+func (r *replica) beginImage(base raft.Base) error {
 	machine := r.apply.machine
 	image, err := machine.Image()
 	if err != nil {

@@ -32,6 +32,22 @@ func TestImagesThatWereBegunAreClosed(t *testing.T) {
 	require.True(t, machine.closed)
 }
 
+// Who joined makes no image before it knows who the members are: an image has to bring them.
+func TestNoImageWithoutMembers(t *testing.T) {
+	h := openHandNode(t, 3, eager(), true)
+	follow := func(prev raft.Index, kinds ...raft.Kind) {
+		m, records := h.appended(1, prev, prev+raft.Index(len(kinds)), kinds...)
+		h.say(m, records...)
+		h.settle()
+		require.Equal(t, uint64(m.Commit), h.r.applied.load())
+	}
+	follow(0, raft.KindEmpty, raft.KindData)
+	require.Zero(t, h.r.images.newest().index)
+	follow(2, raft.KindConfig, raft.KindData)
+	require.EqualValues(t, 4, h.r.images.newest().index)
+	require.NotEmpty(t, h.r.images.store.List()[0].Base.Configuration.Members)
+}
+
 // A leader that is deposed stops sending images, and the log is no longer kept for them.
 func TestADeposedLeaderGivesItsOffersUp(t *testing.T) {
 	h := newHandNode(t, 3, eager())

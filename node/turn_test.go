@@ -51,17 +51,22 @@ func (mute) Send(raft.NodeID, transport.Class, []transport.Frame) error { return
 func (mute) Close() error                                               { return nil }
 
 func newHandNode(t *testing.T, size int, g GroupOptions) *handNode {
+	return openHandNode(t, size, g, false)
+}
+
+// openHandNode is newHandNode for a node that may be one that joins.
+func openHandNode(t *testing.T, size int, g GroupOptions, join bool) *handNode {
 	h := &handNode{t: t, disk: disk.New(1), clock: &handClock{}}
 	var peers []Peer
 	for _, id := range []NodeID{"n1", "n2", "n3"}[:size] {
 		peers = append(peers, Peer{ID: id, Address: "memory:" + string(id)})
 	}
-	n, err := Open(Options{Dir: "data", ID: "n1", Peers: peers, Transport: mute{}, FS: h.disk, Clock: h.clock,
+	n, err := Open(Options{Dir: "data", ID: "n1", Peers: peers, Transport: mute{}, FS: h.disk, Clock: h.clock, Join: join,
 		Owners: 1, Seed: 1, Manual: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	require.NoError(t, err)
 	t.Cleanup(func() { n.Close() })
 	for i, p := range peers[1:] {
-		require.NoError(t, receiver{n}.Admit(transport.Hello{Node: p.ID, Directory: [16]byte{byte(i + 2)}, Newcomer: true}, false))
+		require.NoError(t, receiver{n}.Admit(transport.Hello{Node: p.ID, Directory: [16]byte{byte(i + 2)}, Newcomer: !join}, false))
 	}
 	group, err := n.OpenGroup(g)
 	require.NoError(t, err)
@@ -150,6 +155,8 @@ func (h *handNode) appended(term raft.Term, prev, commit raft.Index, kinds ...ra
 			body = make([]byte, 4000)
 		case raft.KindTrim:
 			body = raft.AppendTrim(nil, 1<<40)
+		case raft.KindConfig:
+			body = raft.AppendConfiguration(nil, h.opts.members())
 		}
 		segment := raft.Position(h.r.opts.SegmentSize)
 		if left := segment - at.Position%segment; left < raft.Position(raft.RecordSize(len(body))) {
