@@ -211,6 +211,7 @@ func (r *replica) openCore() error {
 	}
 	r.core = core
 	core.DiskStalled(r.images.lost.Load() != nil)
+	r.named = r.node.wasNamed(&at)
 	entry := core.Configuration()
 	r.configuration.Store(&entry)
 	r.distrust()

@@ -67,7 +67,7 @@ type replica struct {
 	readBatches []readBatch
 	reading     int          // reads in readBatches
 	changes     []changeWait // membership changes whose fate is open
-	// named: a configuration has named this node's directory. distrusted are the members that are known here by another than it names.
+	// named: a configuration in the log has named this node's directory. distrusted are the members that are known here by another than it names.
 	named      bool
 	distrusted map[raft.NodeID]bool
 	trims      []committedTrim

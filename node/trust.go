@@ -31,6 +31,15 @@ func (r *replica) distrust() {
 	}
 }
 
+// wasNamed says whether a configuration in the log that a replica starts with names this very directory, be it no longer in force.
+func (n *Node) wasNamed(at *raft.Restart) bool {
+	names := func(c raft.Configuration) bool {
+		m, ok := c.Member(n.opts.ID)
+		return ok && UUID(m.Directory) == n.directory
+	}
+	return names(at.Base.Configuration) || slices.ContainsFunc(at.Configurations, func(e raft.ConfigurationEntry) bool { return names(e.Configuration) })
+}
+
 // believable says whether a message comes from the one in whose name it does. Owner.
 func (r *replica) believable(m *raft.Message) bool {
 	return len(r.distrusted) == 0 || !r.distrusted[m.From]
@@ -85,8 +94,9 @@ func (r *replica) nameless(current raft.Configuration) (naming []MemberChange, e
 	return naming, nil
 }
 
-// withheld takes the requests for votes out of what a replica wants to send that joined and that no configuration has named: if one says that it
-// votes, then it means another directory, whose name this one has taken. Owner.
+// withheld takes the requests for votes out of what a replica wants to send that joined and that no configuration in its log has named: if one says
+// that it votes, then it means another directory, whose name this one has taken. One that was named and is to leave asks: that it leaves may be
+// known to nobody else, and what it has kept of the log may be what keeps every other candidate from winning (docs/safety.md). Owner.
 func (r *replica) withheld(messages []raft.Message) []raft.Message {
 	if r.named || !r.node.joined {
 		return messages

@@ -399,3 +399,39 @@ func TestAJoinerThatLosesItsDiskIsRefused(t *testing.T) {
 		m.settled(m.servers[0], m.servers[1], m.servers[2], m.servers[4])
 	})
 }
+
+// A node that joined and led, and that alone knows that it removed itself, brings that about after a restart: nobody else could win.
+func TestALeaderThatAloneKnowsOfItsRemovalFinishesIt(t *testing.T) {
+	changing(t, func(m *members) {
+		n4 := m.join()
+		m.change(raft.MemberChange{Kind: raft.AddLearner, ID: "n4", Promote: true})
+		m.settled(m.servers...)
+		m.lead(n4)
+		m.change(raft.MemberChange{Kind: raft.RemoveMember, ID: "n2"}, raft.MemberChange{Kind: raft.RemoveMember, ID: "n3"})
+		m.lead(n4)
+		for _, x := range m.servers[:3] {
+			m.network.Cut(n4.ID(), x.ID())
+		}
+		group := n4.node.Group(kvGroup)
+		_, err := group.SubmitChange([]raft.MemberChange{{Kind: raft.RemoveMember, ID: "n4"}}, nil)
+		require.NoError(t, err)
+		m.until("its removal on its own disk", func() bool {
+			return !group.Members().Configuration.IsVoter("n4") && group.Synced() >= group.Members().ID.Index
+		})
+		n4.PowerCut()
+		m.network.HealAll()
+		require.NoError(t, n4.Start())
+		m.settled(m.servers[0])
+		m.write(3)
+	})
+}
+
+// lead has a server lead the store.
+func (m *members) lead(s *Server) {
+	m.t.Helper()
+	for m.leader() != s {
+		require.NoError(m.t, m.leader().node.Group(kvGroup).StartTransfer(s.ID()))
+		end := m.Now() + time.Second
+		m.until("a transfer", func() bool { return m.Leader(kvGroup) == s || m.Now() > end })
+	}
+}
