@@ -14,6 +14,7 @@ const (
 	wakeEvent    // who: the client
 	answerEvent  // who: the client; number: its attempt
 	giveUpEvent  // who: the client; number: its attempt
+	wishEvent    // number: which of the operator's wishes is looked at
 )
 
 // appointment is something that is to happen at a time.

@@ -49,7 +49,7 @@ type Cluster struct {
 	network  *transport.ManualNetwork
 	servers  []*Server
 	// votes holds every vote that has left a node, and violation the first law seen broken.
-	votes     map[ballot]raft.NodeID
+	votes     map[ballot]vote
 	leaders   map[ballot]raft.NodeID
 	violation error
 	// Steps counts what has happened: turns, frames, ticks.
@@ -108,7 +108,7 @@ func NewCluster(opts Options) *Cluster {
 		opts.Sent = func(*Server, raft.NodeID, raft.GroupID, *raft.Message) {}
 	}
 	c := &Cluster{opts: opts, random: rand.New(rand.NewPCG(opts.Seed, 1)), network: transport.NewManualNetwork(opts.Seed),
-		votes: map[ballot]raft.NodeID{}, leaders: map[ballot]raft.NodeID{}}
+		votes: map[ballot]vote{}, leaders: map[ballot]raft.NodeID{}}
 	if opts.Clock == nil {
 		c.opts.Clock = func(int) node.Clock { return &c.clock }
 	}

@@ -38,6 +38,10 @@ func (w *World) strike(i int) {
 		w.severe(f, c, r)
 	} else if f.Kind.ofClients() {
 		w.estrange(f, c, r)
+	} else if f.Kind.ofMembers() {
+		if !w.wishFor(i, f, r) {
+			return
+		}
 	} else if c.lane = w.victim(f.Kind, r); c.lane == nil {
 		return
 	} else if !w.hit(f, c, r) {
@@ -53,9 +57,18 @@ func (w *World) strike(i int) {
 	}
 	n.ways = c.ways
 	w.note(n)
-	if f.For > 0 {
+	if f.For > 0 && !f.Kind.ofMembers() {
 		w.agenda.add(w.Now()+f.For, mendEvent, 0, i)
 	}
+}
+
+// ofMembers says that a fault is none, but a wish for another membership.
+func (k FaultKind) ofMembers() bool {
+	switch k {
+	case AddNode, RemoveNode, DemoteNode, PromoteNode, ReplaceNode, ChangeMany:
+		return true
+	}
+	return false
 }
 
 // ofNetwork says that a fault is between nodes.
@@ -80,20 +93,11 @@ func (k FaultKind) ofData() bool {
 }
 
 // victim chooses a node: a leader as often as not. What loses data strikes a minority alone: those that have lost some, and others as long
-// as a quorum is left that has lost nothing.
+// as a quorum is left that has lost nothing, of every configuration by which anything may be decided.
 func (w *World) victim(k FaultKind, r *rand.Rand) *lane {
 	var candidates []*lane
-	lost := 0
 	for _, l := range w.lanes {
-		if l.lost || l.gone || l.foreign {
-			lost++
-		}
-	}
-	for _, l := range w.lanes {
-		if k.ofData() && !l.lost && lost >= (len(w.lanes)-1)/2 {
-			continue
-		}
-		if l.up() && !l.foreign {
+		if l.up() && !l.foreign && (!k.ofData() || l.lost || w.mayLose(l)) {
 			candidates = append(candidates, l)
 		}
 	}
@@ -140,7 +144,7 @@ func (w *World) hit(f *Fault, c *choice, r *rand.Rand) bool {
 		l.full = true
 		l.disk.SetCapacity(l.disk.Used() + uint64(r.IntN(64<<10)))
 	case Starve:
-		x := &l.loops[r.IntN(len(l.loops))]
+		x := l.loops[r.IntN(len(l.loops))]
 		x.held = max(x.held, w.Now()+f.For)
 	case Burst:
 		w.burst(l, r.IntN(groupCount), 2+r.IntN(30))
@@ -348,14 +352,20 @@ func (l *lane) stopped() bool {
 	return false
 }
 
-// wipe empties a node's disk. The others know it by its old directory, so it has to stay out from then on.
+// wipe empties a node's disk. The others know it by its old directory, so it has to stay out from then on. One that nobody has added yet is a new
+// node again; of one whose addition is under way nobody can tell, and it is left alone.
 func (w *World) wipe(l *lane, f *Fault) bool {
-	if !l.node.Admitted() {
+	known, perhaps := false, false
+	for at := range groupCount {
+		committed, open := w.laws.members[at].names(l.id)
+		known, perhaps = known || committed, perhaps || open
+	}
+	if !l.node.Admitted() || perhaps && !known {
 		return false
 	}
 	l.die(false)
 	l.Empty()
-	l.lost, l.foreign = false, true
+	l.lost, l.foreign = false, known
 	l.restartIn(f.For)
 	return true
 }

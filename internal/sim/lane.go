@@ -28,6 +28,7 @@ const (
 	applierLoop
 	provisionerLoop
 	imagesLoop
+	peersLoop
 	linkLoop
 )
 
@@ -48,6 +49,8 @@ func kindOf(l *node.Loop) loopKind {
 		return provisionerLoop
 	case name == "images":
 		return imagesLoop
+	case name == "peers":
+		return peersLoop
 	}
 	return linkLoop
 }
@@ -62,7 +65,7 @@ type lane struct {
 	life int
 
 	// What follows is of the running node; it is made anew when a node starts.
-	loops  []laneLoop
+	loops  []*laneLoop
 	groups [groupCount]*node.Group
 	seen   [groupCount]progress
 	// busy: a turn of a loop that writes files is under way.
@@ -86,10 +89,14 @@ type lane struct {
 	lost, gone bool
 	// foreign: it came back with an empty disk and must stay out.
 	foreign bool
+	// moving: it has another address than the configurations say.
+	moving bool
 	// admitted: every other node has recognised this one.
 	admitted bool
 	// rotten: of what is durable a bit has flipped.
 	rotten bool
+	// asked: a membership change was handed to the node that its owner has not looked at yet.
+	asked bool
 	// starts numbers the starts that are on the agenda: the last one counts.
 	starts int
 	// base is where each group's log is known to have begun at least.
@@ -116,6 +123,8 @@ type progress struct {
 	term            raft.Term
 	tip             ledger.Tip
 	base            raft.Index
+	// configuration is the entry of the one in force.
+	configuration raft.EntryID
 }
 
 // laneClock is a node's clock: it goes a little faster or slower than true time, and its time of day may jump.
@@ -140,13 +149,25 @@ func (l *lane) up() bool { return l.node != nil }
 
 // attach takes in the node that has just started.
 func (l *lane) attach() {
-	l.loops = l.loops[:0]
-	for _, x := range l.node.Loops() {
-		l.loops = append(l.loops, laneLoop{Loop: x, kind: kindOf(x)})
-	}
+	l.loops = nil
+	l.relist()
 	l.groups = [groupCount]*node.Group{l.node.Group(kvGroup), l.node.Group(logGroup)}
 	l.seen = [groupCount]progress{}
-	l.busy, l.ran, l.heard, l.offices = false, false, nil, [groupCount]office{}
+	l.busy, l.asked, l.ran, l.heard, l.offices = false, false, false, nil, [groupCount]office{}
+}
+
+// relist takes in the loops that have come and leaves out those that have gone: links do both.
+func (l *lane) relist() {
+	var next []*laneLoop
+	for _, x := range l.node.Loops() {
+		at := slices.IndexFunc(l.loops, func(y *laneLoop) bool { return y.Loop == x })
+		if at >= 0 {
+			next = append(next, l.loops[at])
+		} else {
+			next = append(next, &laneLoop{Loop: x, kind: kindOf(x)})
+		}
+	}
+	l.loops = next
 }
 
 // start starts a node on the lane's disk. It reports false when that did not come about, for a reason that is no violation.
@@ -263,6 +284,7 @@ func (l *lane) probe() {
 func (l *lane) die(power bool) {
 	w := l.world
 	if l.up() {
+		l.dies()
 		w.network.Flush(l.id, func(_ raft.NodeID, _ transportClass, waiting int) int { return w.random.IntN(waiting + 1) })
 	}
 	for len(l.waiting) > 0 {
@@ -284,7 +306,7 @@ func (l *lane) die(power bool) {
 		what = wasKilled
 	}
 	w.note(happening{what: what, lane: l.number})
-	l.loops = l.loops[:0]
+	l.loops = nil
 	l.life++
 	if power {
 		l.Kill()

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/internal/sim/disk"
@@ -17,6 +18,8 @@ type laws struct {
 	world *World
 	// committed are the entries of each group, by index - 1: those that some replica took for committed.
 	committed [groupCount][]committedEntry
+	// members are the groups' configurations.
+	members [groupCount]membership
 	// applied are the entries that some machine has applied, by index - 1; zero where an index has no command.
 	applied []appliedEntry
 }
@@ -52,6 +55,17 @@ func (k *laws) look(l *lane) {
 		if base := g.Ledger().Base().ID.Index; base != seen.base {
 			if seen.base = base; seen.commit > 0 {
 				k.world.delicate(l) // it was trimmed
+			}
+		}
+		if c := g.Members(); c.ID != seen.configuration {
+			before := seen.configuration
+			fresh := k.configured(l, at, &c)
+			if commit > seen.commit {
+				k.commits(l, at, commit)
+				seen.commit = commit
+			}
+			if fresh && g.Role().Role == raft.Leader && c.ID.Term == g.Role().Term {
+				k.proposed(l, at, before, &c)
 			}
 		}
 		if commit == seen.commit && applied == seen.applied {
@@ -170,28 +184,37 @@ func (k *laws) committing(l *lane, at int, rec *ledger.Record) {
 			w.trimmed(keep)
 		}
 	}
-	if holders := w.holders(at, rec.ID.Index); holders <= len(w.lanes)/2 {
-		w.violate(fmt.Errorf("law 2: %s takes %s for committed in group %d, and it is durable on %d of %d nodes only", l.id, rec.ID, at+1, holders, len(w.lanes)))
+	if holders, enough := w.held(at, rec.ID.Index); !enough {
+		w.violate(fmt.Errorf("law 2: %s takes %s for committed in group %d, and those on which it is durable are no quorum of %v: %v", l.id, rec.ID, at+1,
+			k.members[at].possible(), holders))
+	}
+	if rec.Kind == raft.KindConfig {
+		k.commitsConfiguration(l, at, rec)
 	}
 }
 
-// holders counts the nodes that would have a committed entry after any power cut now.
-func (w *World) holders(at int, i raft.Index) int {
-	holders := 0
+// held lists the nodes that would have a committed entry after any power cut now, and says whether they are a quorum of a configuration by which it can
+// have been committed.
+func (w *World) held(at int, i raft.Index) (holders []raft.NodeID, enough bool) {
 	for _, x := range w.lanes {
-		if x.holds(at, i) {
-			holders++
+		if x.boots > 0 && x.holds(at, i) {
+			holders = append(holders, x.id)
 		}
 	}
-	return holders
+	return holders, slices.ContainsFunc(w.laws.members[at].possible(), func(c raft.ConfigurationEntry) bool {
+		return decides(&c.Configuration, func(id raft.NodeID) bool { return slices.Contains(holders, id) })
+	})
 }
 
 // kept checks that what was committed is still on a quorum, after a node's log was read from its disk or replaced.
 func (k *laws) kept(l *lane, at int) {
 	last := raft.Index(len(k.committed[at]))
-	if holders := k.world.holders(at, last); last > 0 && holders <= len(k.world.lanes)/2 {
-		k.world.violate(fmt.Errorf("law 2: entry %d of group %d is committed, and when the log of %s had been read again it was durable on %d of %d nodes only", last, at+1, l.id,
-			holders, len(k.world.lanes)))
+	if last == 0 {
+		return
+	}
+	if holders, enough := k.world.held(at, last); !enough {
+		k.world.violate(fmt.Errorf("law 2: entry %d of group %d is committed, and when the log of %s had been read again those on which it was durable were no quorum of %v: %v",
+			last, at+1, l.id, k.members[at].possible(), holders))
 	}
 }
 
@@ -275,6 +298,7 @@ func (k *laws) leads(l *lane, at int, term raft.Term) {
 			k.look(x)
 		}
 	}
+	k.elected(l, at, term)
 	known := k.committed[at]
 	log := l.node.Group(groupName(at)).Ledger()
 	last := raft.Index(len(known))
@@ -290,6 +314,23 @@ func (k *laws) leads(l *lane, at int, term raft.Term) {
 	if got, err := log.TermAt(last); err != nil || got != known[last-1].term {
 		k.world.violate(fmt.Errorf("law 3: %s leads group %d in term %d without the committed %d(t%d): it has term %d there (%v)",
 			l.id, at+1, term, last, known[last-1].term, got, err))
+	}
+}
+
+// elected checks that a quorum of the leader's own configuration has voted for it, each by the directory that the configuration names, and that it does not know
+// of its own that it has no vote any more: until then its log may be what keeps the others from electing anybody (docs/safety.md).
+func (k *laws) elected(l *lane, at int, term raft.Term) {
+	w, c := k.world, l.node.Group(groupName(at)).Members()
+	voted := func(id raft.NodeID) bool {
+		v, ok := w.votes[ballot{id, raft.GroupID(at + 1), term}]
+		m, _ := c.Configuration.Member(id)
+		return id == l.id || ok && v.choice == l.id && (m.Directory == [16]byte{} || m.Directory == v.directory)
+	}
+	if !decides(&c.Configuration, voted) {
+		w.violate(fmt.Errorf("law 7: %s leads group %d in term %d, and those who voted for it are no quorum of %v", l.id, at+1, term, c.Configuration))
+	}
+	if l.node.Group(groupName(at)).Committed() >= c.ID.Index && !c.Configuration.IsVoter(l.id) {
+		w.violate(fmt.Errorf("law 7: %s leads group %d in term %d, and has no vote in %v, which it knows to be committed", l.id, at+1, term, c.Configuration))
 	}
 }
 

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"github.com/ledgerkv/ledgerkv/node"
 	"github.com/ledgerkv/ledgerkv/node/transport"
 	"github.com/ledgerkv/ledgerkv/raft"
 )
@@ -19,6 +20,12 @@ type ballot struct {
 	voter raft.NodeID
 	group raft.GroupID
 	term  raft.Term
+}
+
+// vote is how a ballot was filled in, and by which directory.
+type vote struct {
+	choice    raft.NodeID
+	directory node.UUID
 }
 
 // Send looks at the messages among the frames and passes everything on.
@@ -52,8 +59,8 @@ func (o *observer) look(group raft.GroupID, m *raft.Message) {
 		return
 	}
 	b := ballot{self, group, m.Term}
-	if before, voted := votes[b]; voted && before != choice {
-		o.server.cluster.violate(fmt.Errorf("law 1: %s voted for %s and for %s in term %d of group %d", self, before, choice, m.Term, group))
+	if before, voted := votes[b]; voted && before.choice != choice {
+		o.server.cluster.violate(fmt.Errorf("law 1: %s voted for %s and for %s in term %d of group %d", self, before.choice, choice, m.Term, group))
 	}
-	votes[b] = choice
+	votes[b] = vote{choice, o.server.node.Directory()}
 }

@@ -39,16 +39,16 @@ func (t *Trace) draw() string {
 		p.end = t.all[n-1].at + 50*time.Millisecond
 	}
 	p.drawAxis()
-	for lane := range t.Plan.Nodes {
+	for lane := range p.lanes() {
 		p.drawLane(lane)
 	}
 	p.drawMarks()
 	return fmt.Sprintf(`<svg width="%d" height="%d" font-family="sans-serif" font-size="11" xmlns="http://www.w3.org/2000/svg">%s</svg>`,
-		p.x(p.end)+40, topMargin+laneHeight*t.Plan.Nodes+20, p.svg.String())
+		p.x(p.end)+40, topMargin+laneHeight*p.lanes()+20, p.svg.String())
 }
 
 // WriteHTML writes a timeline that a browser shows without a network: nodes as lanes, roles and terms as bars, messages of elections as
-// lines, faults and images as marks, the broken law as a red line; below it the trace as text.
+// lines, faults, images and changes of the membership as marks, the broken law as a red line; below it the trace as text.
 func (t *Trace) WriteHTML(w io.Writer) error {
 	var text strings.Builder
 	if err := t.WriteText(&text, true); err != nil {
@@ -71,12 +71,15 @@ var colours = map[raft.Role]string{raft.Leader: "#e08a00", raft.Candidate: "#a34
 
 const readyColour = "#2e8b3d"
 
+// lanes is the number of nodes, those included that may be added.
+func (p *picture) lanes() int { return p.trace.Plan.Nodes + p.trace.Plan.Spares }
+
 func (p *picture) x(at time.Duration) int { return leftMargin + int(at.Seconds()*pixelsPerSec) }
 
 func (p *picture) y(lane int) int { return topMargin + lane*laneHeight }
 
 func (p *picture) drawAxis() {
-	height := topMargin + laneHeight*p.trace.Plan.Nodes
+	height := topMargin + laneHeight*p.lanes()
 	for at := time.Duration(0); at <= p.end; at += 500 * time.Millisecond {
 		fmt.Fprintf(&p.svg, `<line x1="%d" x2="%d" y1="20" y2="%d" stroke="#eee"/><text x="%d" y="14">%.1fs</text>`, p.x(at), p.x(at), height, p.x(at), at.Seconds())
 	}
@@ -150,19 +153,21 @@ func (p *picture) drawMarks() {
 			p.mark(x, y, "#080", "▲", title)
 		case imageMoved:
 			p.mark(x, y, "#06c", "■", title)
+		case membersChanged:
+			p.mark(x, y, "#840", "◆", title)
 		case lostPower, wasKilled:
 			p.mark(x, y, "#000", "✖", title)
 		case messageSent:
 			fmt.Fprintf(&p.svg, `<line x1="%d" y1="%d" x2="%d" y2="%d" stroke="#555"><title>%s</title></line>`, x, p.y(h.lane)+groupHeight, x+4, p.y(h.peer)+groupHeight, title)
 		case phaseBegan:
-			fmt.Fprintf(&p.svg, `<line x1="%d" x2="%d" y1="20" y2="%d" stroke="#080"/><text x="%d" y="30" fill="#080">%s</text>`, x, x, p.y(p.trace.Plan.Nodes), x+3, html.EscapeString(h.text))
+			fmt.Fprintf(&p.svg, `<line x1="%d" x2="%d" y1="20" y2="%d" stroke="#080"/><text x="%d" y="30" fill="#080">%s</text>`, x, x, p.y(p.lanes()), x+3, html.EscapeString(h.text))
 		case lawBroken:
 			text := h.text
 			if len(text) > 160 {
 				text = text[:160] + "…"
 			}
 			fmt.Fprintf(&p.svg, `<line x1="%d" x2="%d" y1="20" y2="%d" stroke="red" stroke-width="2"><title>%s</title></line><text x="%d" y="34" fill="red" text-anchor="end">%s</text>`,
-				x, x, p.y(p.trace.Plan.Nodes), title, x-3, html.EscapeString(text))
+				x, x, p.y(p.lanes()), title, x-3, html.EscapeString(text))
 		}
 	}
 }

@@ -14,6 +14,8 @@ type Plan struct {
 	Seed uint64
 	// Nodes is the number of nodes, 3 or 5.
 	Nodes int
+	// Spares is the number of nodes besides, that may be added.
+	Spares int
 	// Model: machines are kept in the model engine, which falls back at a crash as an engine on disk does; otherwise in B-trees.
 	Model bool
 	// Length is how long faults go on, in virtual time. Then some of the nodes are healed, and then all.
@@ -106,12 +108,19 @@ const (
 	Strand                        // a leader and those who write to it are cut off from the rest
 	CutClient                     // a client reaches some of the nodes no more
 	HoldClient                    // requests of a client arrive at some of the nodes, and their answers do not come back
+	AddNode                       // a node is to be added, as a learner or a voter
+	RemoveNode                    // a member is to be removed
+	DemoteNode                    // a voter is to become a learner
+	PromoteNode                   // a learner is to become a voter
+	ReplaceNode                   // a node is to take the place of another, of one that has lost something if there is one
+	ChangeMany                    // several changes of the membership in one step
 	faultKinds
 )
 
 var faultNames = [...]string{"power cut", "power cut at I/O", "power cut of all", "process killed", "pause", "one-way cut", "one-way hold", "isolation", "split",
 	"bridge", "connections reset", "disk stalls", "disk full", "write fails", "sync fails", "read fails", "clock jumps", "hand-over", "bit rot", "misdirected write",
-	"lost write", "wipe", "loop starved", "appends held", "burst of writes", "leader stranded", "client cut off", "client's answers held"}
+	"lost write", "wipe", "loop starved", "appends held", "burst of writes", "leader stranded", "client cut off", "client's answers held",
+	"node added", "node removed", "node demoted", "node promoted", "node replaced", "several changes"}
 
 // String is the kind in words.
 func (k FaultKind) String() string {
@@ -151,6 +160,12 @@ var pace = [faultKinds]struct{ every, least, most time.Duration }{
 	Strand:       {2 * time.Second, 200 * time.Millisecond, 4 * time.Second},
 	CutClient:    {2 * time.Second, 50 * time.Millisecond, 4 * time.Second},
 	HoldClient:   {2 * time.Second, 50 * time.Millisecond, 4 * time.Second},
+	AddNode:      {3 * time.Second, 500 * time.Millisecond, 5 * time.Second},
+	RemoveNode:   {4 * time.Second, 500 * time.Millisecond, 5 * time.Second},
+	DemoteNode:   {4 * time.Second, 500 * time.Millisecond, 5 * time.Second},
+	PromoteNode:  {2 * time.Second, 500 * time.Millisecond, 5 * time.Second},
+	ReplaceNode:  {4 * time.Second, 500 * time.Millisecond, 5 * time.Second},
+	ChangeMany:   {3 * time.Second, 500 * time.Millisecond, 5 * time.Second},
 }
 
 // Draw makes the plan of a seed: a random subset of everything that can go wrong, at random rates.
@@ -175,7 +190,10 @@ func Draw(seed uint64) Plan {
 	p.Faults = drawFaults(r, p.Length)
 	p.drawStorage(rand.New(rand.NewPCG(seed, 0xd15c)))
 	if p.Rough {
-		p.Faults = slices.DeleteFunc(p.Faults, func(f Fault) bool { return f.Kind.ofData() })
+		p.Faults = slices.DeleteFunc(p.Faults, func(f Fault) bool { return f.Kind.ofData() || f.Kind.ofMembers() })
+	}
+	if slices.ContainsFunc(p.Faults, func(f Fault) bool { return f.Kind.ofMembers() }) {
+		p.Spares = 3
 	}
 	return p
 }
@@ -275,7 +293,11 @@ func (p Plan) String() string {
 	if p.Model {
 		engine = "model engines"
 	}
-	fmt.Fprintf(&b, "seed %d: %d nodes over %s, %d clients on %d keys, a pause of %v; ticks of %v; faults for %v\n", p.Seed, p.Nodes, engine, p.Clients, p.Keys,
+	spares := ""
+	if p.Spares > 0 {
+		spares = fmt.Sprintf(" and %d to be added", p.Spares)
+	}
+	fmt.Fprintf(&b, "seed %d: %d nodes%s over %s, %d clients on %d keys, a pause of %v; ticks of %v; faults for %v\n", p.Seed, p.Nodes, spares, engine, p.Clients, p.Keys,
 		p.Think.Round(time.Millisecond), p.Tick, p.Length.Round(time.Millisecond))
 	fmt.Fprintf(&b, "weather: %+v, clocks %v ppm, leases of %v\n", p.Weather, p.Skew, p.Lease.Round(time.Millisecond))
 	for i, f := range p.Faults {

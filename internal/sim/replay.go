@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -43,6 +44,8 @@ func (p Plan) Validate() error {
 	switch {
 	case p.Nodes < 1 || p.Nodes > 9 || len(p.Skew) != p.Nodes:
 		return fmt.Errorf("sim: expected 1 to 9 nodes and a skew for each, found %d and %d", p.Nodes, len(p.Skew))
+	case p.Spares < 0 || p.Spares > 9:
+		return fmt.Errorf("sim: expected 0 to 9 nodes to be added, found %d", p.Spares)
 	case p.Length <= 0 || p.Tick <= 0 || p.Think <= 0 || p.Weather.Jitter <= 0 || p.Weather.LagFor <= 0 || p.Weather.SlowFor <= 0:
 		return fmt.Errorf("sim: expected times above 0, found a length of %v, ticks of %v, a pause of %v, and the weather %+v", p.Length, p.Tick, p.Think, p.Weather)
 	case p.Clients < 1 || p.Keys < 1:
@@ -60,6 +63,26 @@ func (p Plan) Validate() error {
 			return fmt.Errorf("sim: fault %d can't be: %+v", i, f)
 		}
 	}
+	return nil
+}
+
+// MarshalText writes a kind by its name, so that a plan's word outlives a new order of the kinds.
+func (k FaultKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalJSON reads a kind by its name, or, as older words have it, by its number.
+func (k *FaultKind) UnmarshalJSON(b []byte) error {
+	var name string
+	if json.Unmarshal(b, &name) != nil {
+		var number uint8
+		err := json.Unmarshal(b, &number)
+		*k = FaultKind(number)
+		return err
+	}
+	at := slices.Index(faultNames[:], name)
+	if at < 0 {
+		return fmt.Errorf("there is no fault %q", name)
+	}
+	*k = FaultKind(at)
 	return nil
 }
 

@@ -131,15 +131,17 @@ func (w *World) healQuorum() []*lane {
 		l.full = false
 		l.disk.SetCapacity(0)
 		l.disk.Mend()
-		for i := range l.loops {
-			l.loops[i].held = 0
+		for _, x := range l.loops {
+			x.held = 0
 		}
 	}
 	well := w.healthy()
 	w.random.Shuffle(len(well), func(i, j int) { well[i], well[j] = well[j], well[i] })
-	quorum := well[:len(w.lanes)/2+1]
-	if !w.founded() {
-		quorum = well // it takes all of them
+	var quorum []*lane
+	for _, l := range well {
+		if !w.founded() || !w.spared(func(x *lane) bool { return slices.Contains(quorum, x) }) { // the foundation takes all of them
+			quorum = append(quorum, l)
+		}
 	}
 	for _, l := range w.lanes {
 		if !slices.Contains(quorum, l) && l.up() {
@@ -154,7 +156,7 @@ func (w *World) healQuorum() []*lane {
 func (w *World) healthy() []*lane {
 	var well []*lane
 	for _, l := range w.lanes {
-		if !l.lost && !l.gone && !l.foreign {
+		if l.well() {
 			well = append(well, l)
 		}
 	}
@@ -189,15 +191,20 @@ func (w *World) led(lanes []*lane) bool {
 }
 
 func (w *World) leader(lanes []*lane, at int) *lane {
+	var leader *lane
+	term := raft.Term(0)
 	for _, l := range lanes {
-		if l.up() && l.groups[at].Role().Ready {
-			return l
+		if l.up() {
+			if r := l.groups[at].Role(); r.Ready && r.Term > term {
+				leader, term = l, r.Term
+			}
 		}
 	}
-	return nil
+	return leader
 }
 
-// converged says whether all lanes have applied the same in both groups, with nothing under way.
+// converged says whether all lanes that are members have applied the same in both groups, with nothing under way: no joint configuration, and no
+// learner that waits for its vote.
 func (w *World) converged(lanes []*lane) bool {
 	for _, c := range w.clients {
 		if c.stage != resting {
@@ -209,8 +216,18 @@ func (w *World) converged(lanes []*lane) bool {
 		if leader == nil {
 			return false
 		}
-		want := leader.groups[at].Ledger().Last().Index
+		want, c := leader.groups[at].Ledger().Last().Index, leader.groups[at].Members()
+		if c.Configuration.Joint || leader.groups[at].Committed() < c.ID.Index {
+			return false
+		}
 		for _, l := range lanes {
+			m, is := c.Configuration.Member(l.id)
+			if is && m.Promote {
+				return false
+			}
+			if !is {
+				continue
+			}
 			if !l.up() || l.groups[at].Applied() != want || l.groups[at].Ledger().Last().Index != want || l.groups[at].Committed() != want {
 				return false
 			}
@@ -229,17 +246,21 @@ func (w *World) compareAll() error {
 			w.reach.add(wipedStayedOut)
 		}
 	}
-	lanes := w.healthy()
-	if err := w.compareStates(lanes); err != nil {
+	if err := w.compareStates(w.members(kvAt)); err != nil {
 		return err
 	}
 	for at := range groupCount {
-		if err := w.compareLogs(lanes, at); err != nil {
+		if err := w.compareLogs(w.members(at), at); err != nil {
 			return err
 		}
 	}
-	for i, l := range lanes {
-		if err := w.dump(l, -1-i); err != nil {
+	for i, l := range w.members(kvAt) {
+		if err := w.dumpStore(l, -1-i); err != nil {
+			return err
+		}
+	}
+	for i, l := range w.members(logAt) {
+		if err := w.dumpLog(l, -1-len(w.lanes)-i); err != nil {
 			return err
 		}
 	}
@@ -249,14 +270,28 @@ func (w *World) compareAll() error {
 	return nil
 }
 
-// dump writes what a replica holds into the history, as the last reads.
-func (w *World) dump(l *lane, reader int) error {
+// members are the lanes that have lost nothing and are members of a group.
+func (w *World) members(at int) []*lane {
+	c := w.laws.members[at].last().Configuration
+	return slices.DeleteFunc(w.healthy(), func(l *lane) bool {
+		_, is := c.Member(l.id)
+		return !is
+	})
+}
+
+// dumpStore writes what a replica of the store holds into the history, as the last read.
+func (w *World) dumpStore(l *lane, reader int) error {
 	m, from := l.store()
 	all, err := m.Range(context.Background(), model.RangeOptions{})
 	if err != nil {
 		return fmt.Errorf("%s: reading the store: %w", l.id, err)
 	}
 	w.history.DumpStore(reader, int64(w.Now()), from, all.Revision, all.Items)
+	return nil
+}
+
+// dumpLog does so with a replica of the log.
+func (w *World) dumpLog(l *lane, reader int) error {
 	records, err := l.records(logAt)
 	if err != nil {
 		return err

@@ -38,6 +38,7 @@ const (
 	clientDid
 	phaseBegan
 	lawBroken
+	membersChanged
 )
 
 // happening is an entry of the trace.
@@ -96,6 +97,8 @@ func (h *happening) String() string {
 		return line + fmt.Sprintf("%s: %s in term %d%s", groupName(h.group), h.role, h.term, ready)
 	case replicaFailed:
 		return line + fmt.Sprintf("%s: the replica stops: %s", groupName(h.group), h.text)
+	case membersChanged:
+		return line + fmt.Sprintf("%s: members %s", groupName(h.group), h.text)
 	case imageMoved:
 		return line + fmt.Sprintf("%s: %s", groupName(h.group), h.text)
 	case linkReset:

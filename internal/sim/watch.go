@@ -67,6 +67,14 @@ func (w *World) roleChanged(l *lane, at int, r node.RoleState) {
 func (w *World) imageMoved(l *lane, at int, event node.ImageEvent, index node.Index) {
 	words := [...]string{node.ImageMade: "made", node.ImageSent: "sent", node.ImageInstalled: "installed"}
 	w.note(happening{what: imageMoved, lane: l.number, group: at, text: fmt.Sprintf("image at %d %s", index, words[event])})
+	if l.up() && l.joint(at) {
+		switch event {
+		case node.ImageSent:
+			w.reach.add(imageSentWhileJoint)
+		case node.ImageInstalled:
+			w.reach.add(imageInstalledWhileJoint)
+		}
+	}
 	switch {
 	case event == node.ImageMade:
 		w.reach.add(imageMade)
@@ -96,6 +104,9 @@ func (w *World) sent(s *Server, to raft.NodeID, group raft.GroupID, m *raft.Mess
 	if s.node == nil || l.lost || s.disk.Crashed() || at < 0 || at >= groupCount {
 		return
 	}
+	if _, is := w.laws.members[at].last().Configuration.Member(l.id); !is && m.Type == raft.MsgPreVote {
+		w.reach.add(removedNodeCampaigned)
+	}
 	switch {
 	case m.Type == raft.MsgAppendResp && !m.Reject:
 		w.acknowledged(l, at, m)
@@ -123,6 +134,9 @@ func (w *World) acknowledged(l *lane, at int, m *raft.Message) {
 
 // voted checks that a vote would survive a power cut now.
 func (w *World) voted(l *lane, at int, m *raft.Message) {
+	if l.foreign {
+		w.violate(fmt.Errorf("law 7: %s votes in term %d of group %d with a directory that nobody has added", l.id, m.Term, at+1))
+	}
 	choice := m.To
 	if m.Type == raft.MsgVote {
 		choice = l.id

@@ -43,6 +43,8 @@ type World struct {
 	mended []bool
 	// chosen is what each fault of the plan came to.
 	chosen []choice
+	// wishes are the changes of the membership that were asked for.
+	wishes []*wish
 	// cuts, holds and appendHolds count what lies in the way of each direction.
 	cuts, holds, appendHolds map[way]int
 	events                   uint64
@@ -51,7 +53,9 @@ type World struct {
 // readyLoop is a loop that can turn now.
 type readyLoop struct {
 	lane *lane
-	loop int
+	loop *laneLoop
+	// at is its place among the lane's.
+	at int
 }
 
 const (
@@ -78,8 +82,18 @@ func NewWorld(p Plan, record bool, logger *slog.Logger) *World {
 		Sent:  w.sent,
 	})
 	w.network.SetDelay(w.delay)
+	for range p.Spares {
+		w.Cluster.Add()
+	}
 	for i, s := range w.servers {
-		w.lanes = append(w.lanes, &lane{Server: s, world: w, clock: laneClock{world: &w.Cluster.clock, skew: p.Skew[i]}})
+		l := &lane{Server: s, world: w, clock: laneClock{world: &w.Cluster.clock}}
+		if i < p.Nodes {
+			l.clock.skew = p.Skew[i]
+		}
+		w.lanes = append(w.lanes, l)
+	}
+	for at := range w.laws.members {
+		w.laws.members[at] = newMembership(w.founders())
 	}
 	for i := range p.Clients {
 		w.clients = append(w.clients, newClient(w, i))
@@ -132,7 +146,7 @@ func (w *World) chance(p float64) bool { return p > 0 && !w.calm && w.random.Flo
 
 // begin starts the nodes, the clients and the plan.
 func (w *World) begin() {
-	for _, l := range w.lanes {
+	for _, l := range w.founders() {
 		if !l.start() {
 			l.restartIn(200 * time.Millisecond)
 		}
@@ -164,9 +178,12 @@ func (w *World) found() error {
 // foundWithin is how long a cluster takes at most to be founded when nothing goes wrong.
 const foundWithin = 5 * time.Second
 
+// founders are the nodes with which the cluster begins.
+func (w *World) founders() []*lane { return w.lanes[:w.Plan.Nodes] }
+
 // founded says whether every node takes part.
 func (w *World) founded() bool {
-	for _, l := range w.lanes {
+	for _, l := range w.founders() {
 		if l.up() && l.node.Admitted() {
 			l.admitted = true
 		}
@@ -212,8 +229,7 @@ func (w *World) collect() (wait time.Duration) {
 		if l.node == nil {
 			continue
 		}
-		for i := range l.loops {
-			x := &l.loops[i]
+		for i, x := range l.loops {
 			if !x.Ready() || x.running || l.busy && x.kind.usesDisk() {
 				continue
 			}
@@ -222,7 +238,7 @@ func (w *World) collect() (wait time.Duration) {
 				until = max(until, l.stalled)
 			}
 			if until <= now {
-				w.ready = append(w.ready, readyLoop{l, i})
+				w.ready = append(w.ready, readyLoop{l, x, i})
 			} else {
 				wait = min(wait, until)
 			}
@@ -246,9 +262,9 @@ func (w *World) skip(wait, next time.Duration, travelling bool) {
 
 // turn lets a loop turn.
 func (w *World) turn(r readyLoop) {
-	l, x := r.lane, &r.lane.loops[r.loop]
-	life, ops, kind := l.life, l.ops(), x.kind
-	w.trace.event(uint64(w.Now()), uint64(l.number)<<8|uint64(r.loop))
+	l, x := r.lane, r.loop
+	life, ops, kind, asked := l.life, l.ops(), x.kind, l.asked
+	w.trace.event(uint64(w.Now()), uint64(l.number)<<8|uint64(r.at))
 	before := w.active
 	w.active, x.running = l, true
 	if kind.usesDisk() {
@@ -262,8 +278,13 @@ func (w *World) turn(r readyLoop) {
 	if l.life != life {
 		return // the node has lost its power in the middle of the turn
 	}
-	x = &l.loops[r.loop]
 	x.running = false
+	switch kind {
+	case peersLoop:
+		l.relist()
+	case ownerLoop:
+		l.asked = l.asked && !asked
+	}
 	if kind.usesDisk() {
 		l.busy = false
 	}
@@ -289,7 +310,7 @@ func (w *World) after(l *lane) {
 		return
 	}
 	w.laws.look(l)
-	if l.foreign && l.node.Admitted() {
+	if l.foreign && l.letIn() {
 		w.violate(fmt.Errorf("%s came back with an empty disk and was let in", l.id))
 	}
 	l.errands = slices.DeleteFunc(l.errands, (*errand).poll)
@@ -308,6 +329,14 @@ func (w *World) delicate(l *lane) {
 		l.disk.CrashAt(l.disk.Ops() + 1 + w.random.IntN(16))
 		w.reach.add(powerCutWhenDelicate)
 	}
+}
+
+// letIn says that a node that is to stay out was taken for a member: as one of the first, or by a leader that spoke to it.
+func (l *lane) letIn() bool {
+	if !l.joins && l.node.Admitted() {
+		return true
+	}
+	return slices.ContainsFunc(l.groups[:], func(g *node.Group) bool { return g.Ledger().Last().Index > 0 })
 }
 
 // crashed is a lane whose disk has stopped at an I/O.
@@ -381,6 +410,8 @@ func (w *World) keep(a appointment) {
 		w.clients[a.who].answered(a.number)
 	case giveUpEvent:
 		w.clients[a.who].giveUp(a.number)
+	case wishEvent:
+		w.pursue(a.number)
 	}
 }
 
