@@ -145,10 +145,10 @@ func (r *replica) fate(at raft.EntryID, out *raft.Output) (changeOutcome, bool) 
 	return changeOutcome{entry: inForce}, true
 }
 
-// abandonChanges ends the wait for every membership change: the replica has stopped. Owner.
-func (r *replica) abandonChanges() {
+// abandonChanges ends the wait for every membership change: the replica has stopped, or was removed. Owner.
+func (r *replica) abandonChanges(why error) {
 	for _, w := range r.changes {
-		w.done <- changeOutcome{err: uncertain(r.failure.Load())}
+		w.done <- changeOutcome{err: uncertain(why)}
 	}
 	r.changes = nil
 }

@@ -87,6 +87,23 @@ func TestAnOpenMembershipChangeIsUncertain(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
+// A node that was removed while its proposals wait is told nothing more, and tells them that nobody knows.
+func TestProposalsOfARemovedNodeAreUncertain(t *testing.T) {
+	h := newHandNode(t, 3, handLog())
+	h.lead()
+	p := h.submit("x")
+	h.settle()
+	h.say(raft.Message{Type: raft.MsgHeartbeat, From: "n3", Term: 2})
+	h.settle()
+	_, known, _ := p.Poll()
+	require.False(t, known, "another leader may still commit it")
+	h.say(raft.Message{Type: raft.MsgRemoved, From: "n3", Term: 2, Last: raft.EntryID{Index: 9, Term: 2}})
+	h.settle()
+	_, known, err := p.Poll()
+	require.True(t, known)
+	require.ErrorIs(t, err, ErrUncertain)
+}
+
 // What comes in the name of a member from another directory than the configuration names is not taken for the member's.
 func TestAnotherDirectoryIsNotBelieved(t *testing.T) {
 	h := newHandNode(t, 3, handLog())

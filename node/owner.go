@@ -87,7 +87,7 @@ func (r *replica) settle() error {
 func (r *replica) turn(now raft.Monotonic) (more bool) {
 	if r.failed() {
 		r.abandonReads()
-		r.abandonChanges()
+		r.abandonChanges(r.failure.Load())
 		r.bowOut()
 		r.takeEvents() // somebody may wait for an answer
 		return false
@@ -355,13 +355,25 @@ func (r *replica) publish(out *raft.Output) {
 	}
 	at := uint64(out.Configuration.ID.Index)
 	settled := r.commit.load() < at && uint64(out.Commit) >= at
-	if r.removed.Swap(out.Removed) != out.Removed || settled || out.ConfigurationChanged {
+	was := r.removed.Swap(out.Removed)
+	if was != out.Removed || settled || out.ConfigurationChanged {
 		r.node.peers.loop.notify()
 	}
 	if r.commit.raise(uint64(out.Commit)) {
 		r.takeTrims(out.Commit)
 	}
 	r.endChanges(out)
+	if out.Removed && !was {
+		r.abandonWaiters(out.Commit)
+		r.abandonChanges(errRemoved)
+	}
+}
+
+// abandonWaiters ends the wait for entries above those that this node will ever know to be committed: it was removed. Owner.
+func (r *replica) abandonWaiters(commit raft.Index) {
+	for _, w := range r.waiting.beyond(commit) {
+		w.pending.complete(Proposed{}, uncertain(errRemoved))
+	}
 }
 
 // handOver gives the syncer one unit with everything that this turn has appended, and the applier its new limit.

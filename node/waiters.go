@@ -109,6 +109,20 @@ func (w *waiters) overtaken(term raft.Term, buf []waiter) []waiter {
 	return buf
 }
 
+// beyond removes and returns the waiters above an index. Owner.
+func (w *waiters) beyond(last raft.Index) []waiter {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at := w.head
+	for at < len(w.queue) && w.queue[at].at.Index <= last {
+		at++
+	}
+	rest := slices.Clone(w.queue[at:])
+	clear(w.queue[at:])
+	w.queue = w.queue[:at]
+	return rest
+}
+
 // fail ends all waits with err, and those to come.
 func (w *waiters) fail(err error) {
 	w.mu.Lock()
@@ -121,7 +135,11 @@ func (w *waiters) fail(err error) {
 	}
 }
 
-var errReplaced = errors.New("an image took the place of the log at its index")
+// What makes an outcome uncertain.
+var (
+	errReplaced = errors.New("an image took the place of the log at its index")
+	errRemoved  = errors.New("this node was removed from the group, and will not be told")
+)
 
 // readWaiters are reads whose index is known and not yet applied, or whose round is not confirmed yet.
 type readWaiters struct {

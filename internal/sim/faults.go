@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/internal/sim/disk"
@@ -360,7 +361,7 @@ func (w *World) wipe(l *lane, f *Fault) bool {
 		committed, open := w.laws.members[at].names(l.id)
 		known, perhaps = known || committed, perhaps || open
 	}
-	if !l.node.Admitted() || perhaps && !known {
+	if !l.node.Admitted() || perhaps && !known || !l.joins && w.forgotten(l) {
 		return false
 	}
 	l.die(false)
@@ -368,4 +369,10 @@ func (w *World) wipe(l *lane, f *Fault) bool {
 	l.lost, l.foreign = false, known
 	l.restartIn(f.For)
 	return true
+}
+
+// forgotten says whether every founder but one has lost its directory. If that one lost its own, too, they would found another cluster of the
+// same name, and nothing could tell them that they must not (ADR 0003).
+func (w *World) forgotten(but *lane) bool {
+	return !slices.ContainsFunc(w.founders(), func(l *lane) bool { return l != but && !l.foreign })
 }

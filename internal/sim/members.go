@@ -191,19 +191,24 @@ func (w *World) spared(but func(*lane) bool) bool {
 // mayLose says whether a node may lose what its disk has promised to keep. Of those that lead to more votes by themselves none may: what they
 // come to is not known yet.
 func (w *World) mayLose(x *lane) bool {
-	for _, l := range w.lanes {
-		if l.asked {
-			return false
-		}
-	}
+	return !w.undecided() && !w.promoting(x) && w.spared(func(l *lane) bool { return l.well() && l != x })
+}
+
+// undecided says that a membership change was asked for that nobody has looked at yet.
+func (w *World) undecided() bool {
+	return slices.ContainsFunc(w.lanes, func(l *lane) bool { return l.asked })
+}
+
+// promoting says that a node may get a vote at any moment: it is a learner that is to be promoted.
+func (w *World) promoting(l *lane) bool {
 	for at := range groupCount {
 		for _, c := range w.laws.members[at].possible() {
-			if m, ok := c.Configuration.Member(x.id); ok && m.Promote {
-				return false
+			if m, ok := c.Configuration.Member(l.id); ok && m.Promote {
+				return true
 			}
 		}
 	}
-	return w.spared(func(l *lane) bool { return l.well() && l != x })
+	return false
 }
 
 // reconfigured notes a configuration that is in force for the first time.

@@ -58,7 +58,7 @@ func (w *World) serves(l *lane, at int, o *office) {
 	if o.deaf += w.Plan.Tick; w.hears(l, at) {
 		o.deaf = 0
 	}
-	if o.stuck += w.Plan.Tick; o.commit == last.Index {
+	if o.stuck += w.Plan.Tick; o.commit == last.Index || l.soleVoter(at) {
 		o.stuck = 0
 	}
 	if o.deaf > deafFor {
@@ -67,6 +67,16 @@ func (w *World) serves(l *lane, at int, o *office) {
 	if o.stuck > o.patience+stuckFor {
 		w.violate(fmt.Errorf("liveness: %s has led group %d in term %d for %v without having committed anything, and %s waits", l.id, at+1, o.term, o.stuck, last))
 	}
+}
+
+// soleVoter says that a replica is the only one with a vote: it has nobody to leave the office to.
+func (l *lane) soleVoter(at int) bool {
+	for _, m := range l.groups[at].Members().Configuration.Members {
+		if (m.Voter || m.WasVoter) && m.ID != l.id {
+			return false
+		}
+	}
+	return true
 }
 
 // hears says whether frames of a quorum of a group's voters have arrived at a lane within the last election timeout.

@@ -139,7 +139,7 @@ func (w *World) healQuorum() []*lane {
 	w.random.Shuffle(len(well), func(i, j int) { well[i], well[j] = well[j], well[i] })
 	var quorum []*lane
 	for _, l := range well {
-		if !w.founded() || !w.spared(func(x *lane) bool { return slices.Contains(quorum, x) }) { // the foundation takes all of them
+		if !w.founded() || w.undecided() || w.promoting(l) || !w.spared(func(x *lane) bool { return slices.Contains(quorum, x) }) { // the foundation takes all of them, and so may a change that is under way
 			quorum = append(quorum, l)
 		}
 	}
