@@ -13,8 +13,8 @@ var (
 	// ErrNoSpace: the disk is full. Nothing is lost; the call may be repeated, and the store resumes by itself once
 	// there is space.
 	ErrNoSpace = errors.New("statemachine/pebble: no space left on device")
-	// ErrFailed: the store met a fault that it can't go on from. Close it; open it again, or drop the directory and
-	// rebuild the replica from an image.
+	// ErrFailed: the store met a fault that it can't go on from. Close it, and open it again; where that fails, too, move the directory away and open an
+	// empty one: what was in it comes back from an image and the log.
 	ErrFailed = errors.New("statemachine/pebble: the store has failed")
 	// ErrInUse: the namespace is open. Close its engine first.
 	ErrInUse = errors.New("statemachine/pebble: the namespace is in use")
@@ -34,7 +34,7 @@ type CorruptionError struct {
 }
 
 func (e *CorruptionError) Error() string {
-	return fmt.Sprintf("%s is damaged: %v; rebuild the replica from its peers", e.Path, e.Err)
+	return fmt.Sprintf("%s is damaged: %v; nothing of the logs is lost: stop the node, move the engine's directory away, and start it again, so that its stores are made anew from its images, its logs and the leaders (docs/operations.md, \"Damage\")", e.Path, e.Err)
 }
 
 // Unwrap gives Err.

@@ -49,5 +49,5 @@ func TestAMissingTableIsDamage(t *testing.T) {
 	require.True(t, errors.Is(err, os.ErrNotExist))
 	require.Equal(t, dir, damage.Path)
 	require.ErrorContains(t, err, "a file that belongs to it is missing")
-	require.ErrorContains(t, err, "rebuild the replica")
+	require.ErrorContains(t, err, "move the engine's directory away")
 }

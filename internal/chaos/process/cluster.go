@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -48,6 +49,8 @@ type Cluster struct {
 	Endpoints []string
 	// Disk is the small disk, nil if there is none.
 	Disk *Disk
+
+	settings Settings
 }
 
 // Build makes the program in dir and gives its path.
@@ -62,7 +65,7 @@ func Build(ctx context.Context, dir string) (string, error) {
 
 // New writes the settings of three nodes; nothing runs yet. What it returns with an error is to be closed too.
 func New(s Settings) (*Cluster, error) {
-	c := &Cluster{}
+	c := &Cluster{settings: s}
 	ports, err := freePorts(9)
 	if err != nil {
 		return c, err
@@ -102,6 +105,31 @@ func New(s Settings) (*Cluster, error) {
 	}
 	c.Client, err = client.Open(client.Options{Endpoints: c.Endpoints, AttemptTimeout: 2 * time.Second})
 	return c, err
+}
+
+// Joiner writes the settings of a fresh node that is to be added to the cluster, on the last engine of the settings. It does not count among Nodes, and its
+// Close is the caller's to do.
+func (c *Cluster) Joiner(id string) (*Node, error) {
+	ports, err := freePorts(3)
+	if err != nil {
+		return nil, err
+	}
+	s := &c.settings
+	n := &Node{ID: id, Peer: ports[0], Client: ports[1], Admin: ports[2], program: s.Program, Dir: filepath.Join(s.Dir, id), Log: filepath.Join(s.Dir, id+".log")}
+	init := exec.Command(s.Program, "server", "--init", "--join", "--dir", n.Dir, "--id", n.ID, "--engine", s.Engines[len(s.Engines)-1],
+		"--peer", n.Peer, "--client", n.Client, "--admin", n.Admin)
+	if out, err := init.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("process: settings of %s: %w: %s", n.ID, err, out)
+	}
+	return n, n.configure(s.Limits)
+}
+
+// Run runs a verb of the program against the cluster, and gives what it has said.
+func (c *Cluster) Run(ctx context.Context, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, c.settings.Program, args...)
+	command.Env = append(os.Environ(), "LEDGERKV_ENDPOINTS="+strings.Join(c.Endpoints, ","))
+	out, err := command.CombinedOutput()
+	return string(out), err
 }
 
 // Node gives a node by its id; nil if there is none.
