@@ -192,6 +192,9 @@ func (c *Core) Step(m Message, entries []Entry) error {
 	case m.Type == MsgRemoved:
 		c.hearRemoved(&m)
 		return nil
+	case m.Type == MsgWake:
+		c.answerWake(&m)
+		return nil
 	case m.Type == MsgPreVoteResp && !m.Reject:
 		c.countPreVote(&m)
 		return nil
@@ -212,7 +215,6 @@ func (c *Core) Step(m Message, entries []Entry) error {
 		c.answerReadIndex(&m)
 	case MsgReadIndexResp:
 		c.roundAnswered(&m)
-	case MsgWake: // it has done so
 	default:
 		return c.hearLeader(&m, entries)
 	}

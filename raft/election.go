@@ -114,6 +114,7 @@ func (c *Core) loseLeader() {
 	c.failForwards()
 	c.leader, c.heard = None, false
 	if !c.mayCampaign() {
+		c.callForLeader()
 		c.waitForLeader()
 		return
 	}

@@ -36,7 +36,7 @@ const (
 	MsgReadIndex MessageType = 11
 	// MsgReadIndexResp answers MsgReadIndex: what waits for Read may be served at Commit. Reject set: it may not, ask again.
 	MsgReadIndexResp MessageType = 12
-	// MsgWake asks the leader of a group that fell silent for a sign of life.
+	// MsgWake asks the leader of a group that fell silent for a sign of life: who knows the leader asks it, a learner that does not asks all.
 	MsgWake MessageType = 13
 	// MsgRemoved tells the receiver that it is no member as of entry Last, which is committed.
 	MsgRemoved MessageType = 14

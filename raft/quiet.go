@@ -24,6 +24,27 @@ func (c *Core) Wake() {
 	}
 }
 
+// callForLeader asks all voters for a leader's sign of life: who may not ask for votes would wait for ever for the leader of a group that fell silent
+// while this replica was out of reach. One that was removed meanwhile is told so.
+func (c *Core) callForLeader() {
+	if c.removed || c.term == 0 {
+		return
+	}
+	for _, p := range c.peers {
+		if p.votes() {
+			c.send(Message{Type: MsgWake, To: p.ID})
+		}
+	}
+}
+
+// answerWake: whom it concerns is awake by now. The caller's term does not spread by this, as a caller may be no member.
+func (c *Core) answerWake(m *Message) {
+	if m.Term < c.term {
+		c.answerOldTerm(m)
+	}
+	c.tellRemoved(m.From)
+}
+
 // stir notes that something happens. Silence that is broken says nothing about anybody: everyone counts as heard from just now.
 func (c *Core) stir() {
 	s := &c.silence
