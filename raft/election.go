@@ -177,7 +177,7 @@ func (c *Core) goesFirst(m *Message) bool {
 
 // answerPreVote changes nothing here, whatever the answer: to grant one is no contact with a leader (hashicorp/raft#609).
 func (c *Core) answerPreVote(m *Message) {
-	if m.Term >= c.term && c.wouldGrant(m) && (m.Force || !c.inOffice() && !c.goesFirst(m)) {
+	if m.Term >= c.term && c.wouldGrant(m) && !c.inOffice() && !c.goesFirst(m) {
 		c.send(Message{Type: MsgPreVoteResp, To: m.From, Term: m.Term})
 		return
 	}

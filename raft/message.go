@@ -86,8 +86,8 @@ type Message struct {
 	Quiet bool
 	// Reject says no.
 	Reject bool
-	// Force, in MsgPreVote and MsgVote, says that the leader itself asked for this election (transfer): contact with a
-	// leader is then no reason to refuse, nor is a promise of that Round or an earlier one.
+	// Force, in MsgVote, says that the leader itself asked for this election (transfer): contact with a leader is then no reason to
+	// refuse, nor is a promise of that Round or an earlier one.
 	Force bool
 	// Image describes an image (MsgImage arriving at a follower) or the leader's base (MsgImage leaving the leader of a
 	// group that is Config.LogOnly). Nobody changes what it points to.
