@@ -191,7 +191,7 @@ func (r *replica) restore(machine statemachine.Machine, meta snapshot.Meta, paus
 	return errors.Join(machine.Restore(&paced{chunks: reader, pause: pause}), reader.Close())
 }
 
-// maxInflightBytes is what a leader may have on its way to one peer; maxAppendBytes the most that one append names.
+// maxInflightBytes is the most that a leader may have on its way to one peer; maxAppendBytes the most that one append names.
 const (
 	maxInflightBytes = 16 << 20
 	maxAppendBytes   = 1 << 20
@@ -203,7 +203,7 @@ func (r *replica) openCore() error {
 	core, err := raft.New(raft.Config{
 		ID: r.node.opts.ID, Seed: r.node.seed.Uint64(), Boot: r.node.boot,
 		ElectionTimeout: r.node.opts.ElectionTimeout, HeartbeatInterval: r.node.opts.HeartbeatInterval,
-		MaxAppendBytes: r.opts.AppendBytes, MaxInflightBytes: maxInflightBytes, LogOnly: r.opts.Factory == nil,
+		MaxAppendBytes: r.opts.AppendBytes, MaxInflightBytes: r.opts.InflightBytes, LogOnly: r.opts.Factory == nil,
 		LeaseDuration: r.opts.Lease, QuietAfter: r.node.opts.quietAfter(),
 	}, at)
 	if err != nil {

@@ -160,6 +160,8 @@ type GroupOptions struct {
 	TailBytes int
 	// AppendBytes is about how much of the log one message to a follower names, in bytes. Default 1 MiB, which is the most.
 	AppendBytes uint64
+	// InflightBytes bounds what is on its way to one follower and not acknowledged. Default 16 MiB, which is the most.
+	InflightBytes uint64
 	// UnappliedBytes bounds how far applying may fall behind committing; past it no proposal is taken. Default 64 MiB.
 	UnappliedBytes uint64
 	// UnsyncedBytes bounds what is appended and not yet flushed. Default 64 MiB.
@@ -293,6 +295,9 @@ func (o *GroupOptions) setDefaults() {
 	if o.AppendBytes == 0 {
 		o.AppendBytes = maxAppendBytes
 	}
+	if o.InflightBytes == 0 {
+		o.InflightBytes = maxInflightBytes
+	}
 	if o.QueueBytes == 0 {
 		o.QueueBytes = 16 << 20
 	}
@@ -323,6 +328,9 @@ func (o GroupOptions) Validate() error {
 	}
 	if o.AppendBytes > maxAppendBytes {
 		fault("GroupOptions.AppendBytes is %d, expected at most %d", o.AppendBytes, uint64(maxAppendBytes))
+	}
+	if o.InflightBytes > maxInflightBytes {
+		fault("GroupOptions.InflightBytes is %d, expected at most %d", o.InflightBytes, uint64(maxInflightBytes))
 	}
 	if o.TailBytes < 0 {
 		fault("GroupOptions.TailBytes is %d, expected 0 or more", o.TailBytes)

@@ -289,6 +289,18 @@ func (k *laws) applies(l *lane, entries []statemachine.Entry, results []statemac
 				l.id, e.Index, got.term, got.body, got.result, known.term, known.body, known.result))
 		}
 	}
+	k.appliedDurably(l, entries)
+}
+
+// appliedDurably checks that what a machine has applied is on the same disk for good: after a power cut it must not be ahead of its log.
+func (k *laws) appliedDurably(l *lane, entries []statemachine.Entry) {
+	if !l.up() || l.lost || l.disk.Crashed() || len(entries) == 0 {
+		return
+	}
+	last := raft.Index(entries[len(entries)-1].Index)
+	if known := k.committed[kvAt]; int(last) <= len(known) && !l.holds(kvAt, last) {
+		k.world.violate(fmt.Errorf("law 12: %s has applied entry %d of group %d, and a power cut would take it from its log", l.id, last, kvAt+1))
+	}
 }
 
 // leads checks that a leader has every entry that was committed in an earlier term. One that was elected late may lack those of later ones.

@@ -36,6 +36,8 @@ type Plan struct {
 	Append uint64
 	// Lease is for how long followers promise the leader to vote for nobody else, 0 for not at all.
 	Lease time.Duration
+	// Inflight is how much may be on its way to a follower, in bytes; 0 for the default, which is more than a run writes.
+	Inflight uint64
 	// Skew is how much faster than true time each node's clock goes, in parts of a million.
 	Skew []int
 	// Weather is what goes wrong all the time, Faults what goes wrong at a time.
@@ -202,6 +204,7 @@ func Draw(seed uint64) Plan {
 func (p *Plan) drawStorage(r *rand.Rand) {
 	p.Tail = [...]int{0, 1, 16 << 10}[r.IntN(3)]
 	p.Append = [...]uint64{0, 1, 1 << 10}[r.IntN(3)]
+	p.Inflight = [...]uint64{0, 1, 4 << 10}[r.IntN(3)]
 	if r.IntN(3) == 0 {
 		p.Weather.CutDelicate = 0.5 * r.Float64()
 	}

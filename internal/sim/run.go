@@ -97,12 +97,20 @@ func (w *World) play() error {
 		if err := w.run("leaders of "+phase.name, leaderWithin+startWithin, func() bool { return w.led(phase.lanes) }); err != nil {
 			return err
 		}
+		// What was lost before has to be noticed without anything new; and what is new has to get through.
 		errands := w.errands()
-		if err := w.run("a write in each group of "+phase.name, servedWithin, func() bool { return w.served(errands, phase.lanes) }); err != nil {
-			return err
-		}
-		if err := w.run("convergence of "+phase.name, convergeWithin, func() bool { return w.converged(phase.lanes) }); err != nil {
-			return err
+		for _, step := range []struct {
+			name   string
+			within time.Duration
+			done   func() bool
+		}{
+			{"convergence of ", convergeWithin, func() bool { return w.converged(phase.lanes) }},
+			{"a write in each group of ", servedWithin, func() bool { return w.served(errands, phase.lanes) }},
+			{"convergence after a write of ", convergeWithin, func() bool { return w.converged(phase.lanes) }},
+		} {
+			if err := w.run(step.name+phase.name, step.within, step.done); err != nil {
+				return err
+			}
 		}
 		w.reach.add(quorumHealed)
 	}

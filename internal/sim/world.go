@@ -113,8 +113,9 @@ const (
 // worldGroups are a store and a log with limits so small that a short run meets them.
 func worldGroups(p Plan) []node.GroupOptions {
 	return []node.GroupOptions{
-		{ID: 1, Name: kvGroup, SegmentSize: worldSegment, ImageEveryEntries: 40, KeepBytes: 8 << 10, TailBytes: p.Tail, AppendBytes: p.Append, Lease: p.Lease},
-		{ID: 2, Name: logGroup, SegmentSize: worldSegment, KeepBytes: 16 << 10, TailBytes: p.Tail, AppendBytes: p.Append, Lease: p.Lease},
+		{ID: 1, Name: kvGroup, SegmentSize: worldSegment, ImageEveryEntries: 40, KeepBytes: 8 << 10, TailBytes: p.Tail, AppendBytes: p.Append, InflightBytes: p.Inflight,
+			Lease: p.Lease},
+		{ID: 2, Name: logGroup, SegmentSize: worldSegment, KeepBytes: 16 << 10, TailBytes: p.Tail, AppendBytes: p.Append, InflightBytes: p.Inflight, Lease: p.Lease},
 	}
 }
 

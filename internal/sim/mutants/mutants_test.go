@@ -2,7 +2,10 @@ package main
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,6 +26,32 @@ func TestMutantsFit(t *testing.T) {
 		faults = append(faults, err)
 	}
 	require.NoError(t, errors.Join(faults...))
+}
+
+// TestEveryMutantIsNamed demands that docs/safety.md names each mutant, once, beside the law that it breaks, and no other.
+func TestEveryMutantIsNamed(t *testing.T) {
+	t.Parallel()
+	all, err := readMutants(".")
+	require.NoError(t, err)
+	var want []string
+	for _, m := range all {
+		want = append(want, m.name)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "docs", "safety.md"))
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(text), "### What finds them out\n")
+	require.True(t, found, "docs/safety.md has a section that says what finds bugs out")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var named []string
+	for _, row := range strings.Split(section, "\n") {
+		cells := strings.Split(row, " | ")
+		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[len(cells)-1], -1) {
+			if strings.HasPrefix(row, "| ") {
+				named = append(named, name[1])
+			}
+		}
+	}
+	require.ElementsMatch(t, want, named)
 }
 
 // TestMalformedMutants demands that whatever is wrong with a mutant is said, with its place.
