@@ -15,6 +15,7 @@ const (
 	answerEvent  // who: the client; number: its attempt
 	giveUpEvent  // who: the client; number: its attempt
 	wishEvent    // number: which of the operator's wishes is looked at
+	actEvent     // who: the act; number: the fault of the plan that is a plot
 )
 
 // appointment is something that is to happen at a time.

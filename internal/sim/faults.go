@@ -22,6 +22,8 @@ type choice struct {
 	// client is whose paths to lanes were cut or held.
 	client *client
 	lanes  []int
+	// plot is that against a leader.
+	plot *plot
 }
 
 // way is a direction between two lanes.
@@ -43,6 +45,10 @@ func (w *World) strike(i int) {
 		if !w.wishFor(i, f, r) {
 			return
 		}
+	} else if f.Kind == Usurp {
+		if !w.usurp(i, c, r) {
+			return
+		}
 	} else if c.lane = w.victim(f.Kind, r); c.lane == nil {
 		return
 	} else if !w.hit(f, c, r) {
@@ -55,6 +61,9 @@ func (w *World) strike(i int) {
 		n.lane = c.lane.number
 	} else if len(c.ways) > 0 {
 		n.lane = c.ways[0].from
+	}
+	if c.plot != nil {
+		n.lane = c.plot.leader.number
 	}
 	n.ways = c.ways
 	w.note(n)
@@ -325,6 +334,9 @@ func (w *World) mend(i int) {
 		w.sever(d, f.Kind, -1)
 	}
 	c.bar(f.Kind, -1)
+	if c.plot != nil {
+		c.plot.end(w)
+	}
 	l := c.lane
 	if l == nil {
 		return

@@ -116,13 +116,15 @@ const (
 	PromoteNode                   // a learner is to become a voter
 	ReplaceNode                   // a node is to take the place of another, of one that has lost something if there is one
 	ChangeMany                    // several changes of the membership in one step
+	Usurp                         // another node comes to lead early, and the leader hears of it late
 	faultKinds
 )
 
 var faultNames = [...]string{"power cut", "power cut at I/O", "power cut of all", "process killed", "pause", "one-way cut", "one-way hold", "isolation", "split",
 	"bridge", "connections reset", "disk stalls", "disk full", "write fails", "sync fails", "read fails", "clock jumps", "hand-over", "bit rot", "misdirected write",
 	"lost write", "wipe", "loop starved", "appends held", "burst of writes", "leader stranded", "client cut off", "client's answers held",
-	"node added", "node removed", "node demoted", "node promoted", "node replaced", "several changes"}
+	"node added", "node removed", "node demoted", "node promoted", "node replaced", "several changes",
+	"leader usurped"}
 
 // String is the kind in words.
 func (k FaultKind) String() string {
@@ -161,6 +163,7 @@ var pace = [faultKinds]struct{ every, least, most time.Duration }{
 	Burst:        {time.Second, 0, 0},
 	Strand:       {2 * time.Second, 200 * time.Millisecond, 4 * time.Second},
 	CutClient:    {2 * time.Second, 50 * time.Millisecond, 4 * time.Second},
+	Usurp:        {2 * time.Second, 600 * time.Millisecond, 3 * time.Second},
 	HoldClient:   {2 * time.Second, 50 * time.Millisecond, 4 * time.Second},
 	AddNode:      {3 * time.Second, 500 * time.Millisecond, 5 * time.Second},
 	RemoveNode:   {4 * time.Second, 500 * time.Millisecond, 5 * time.Second},
@@ -190,6 +193,9 @@ func Draw(seed uint64) Plan {
 	p.Rough = r.IntN(10) == 0
 	p.Weather = drawWeather(r)
 	p.Faults = drawFaults(r, p.Length)
+	if p.Lease > 0 {
+		p.drawPlots(rand.New(rand.NewPCG(seed, 0x9107)))
+	}
 	p.drawStorage(rand.New(rand.NewPCG(seed, 0xd15c)))
 	if p.Rough {
 		p.Faults = slices.DeleteFunc(p.Faults, func(f Fault) bool { return f.Kind.ofData() || f.Kind.ofMembers() })
@@ -214,18 +220,34 @@ func (p *Plan) drawStorage(r *rand.Rand) {
 // of the lease, bears. Without leases they may go as they like.
 const mostSkew = 50_000
 
-// drawLease draws the leases of a plan. Where there are none clocks may be worse.
+// drawLease draws the leases of a plan, the longest there may be as often as not. Where there are none clocks may be worse.
 func drawLease(seed uint64, skew []int) time.Duration {
 	r := rand.New(rand.NewPCG(seed, 0x1ea5e))
-	if r.IntN(2) == 0 {
+	switch r.IntN(4) {
+	case 0:
+		return electionTimeout
+	case 1:
 		return 100*time.Millisecond + time.Duration(r.Int64N(int64(electionTimeout-100*time.Millisecond)))
-	}
-	if r.IntN(4) == 0 {
+	case 2:
 		for i := range skew {
 			skew[i] *= 5
 		}
 	}
 	return 0
+}
+
+// drawPlots adds plots against leaders to half of the plans with leases, and makes their clocks as bad as they may be.
+func (p *Plan) drawPlots(r *rand.Rand) {
+	if r.IntN(2) == 0 {
+		return
+	}
+	for i := range p.Skew {
+		p.Skew[i] = [...]int{-mostSkew, 0, mostSkew}[r.IntN(3)]
+	}
+	for at := 500 * time.Millisecond; at < p.Length; at += time.Duration(r.ExpFloat64() * float64(1500*time.Millisecond)) {
+		p.Faults = append(p.Faults, Fault{Kind: Usurp, At: at, For: between(r, pace[Usurp].least, pace[Usurp].most), Draw: r.Uint64()})
+	}
+	slices.SortStableFunc(p.Faults, func(a, b Fault) int { return int(a.At - b.At) })
 }
 
 func drawWeather(r *rand.Rand) Weather {

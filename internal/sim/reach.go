@@ -37,6 +37,7 @@ const (
 	leaderElectedWithLeases
 	restartUnderLease
 	handOverUnderLease
+	handOverInAPlot
 	readByLease
 	followerAsked
 	readByEarlierRound
@@ -67,8 +68,8 @@ var situationNames = [situations]string{"leader elected", "leader stalled on its
 	"power cut during recovery", "power cut of all", "replica stopped by its disk", "start refused", "turns in the middle of an I/O",
 	"connection reset with frames under way", "wiped node kept out", "bit rot found", "write refused on a full disk", "client told that the outcome is uncertain",
 	"client redirected", "quorum healed alone", "power cut soon after files changed",
-	"lease held", "leader elected where leases are on", "node started again within a lease", "hand-over under a lease", "read served by a lease",
-	"read round asked for by a follower", "read served by an earlier round", "read that waited for entries", "client's request cut off", "client's answer held",
+	"lease held", "leader elected where leases are on", "node started again within a lease", "hand-over under a lease", "hand-over that the leader hears nothing of",
+	"read served by a lease", "read round asked for by a follower", "read served by an earlier round", "read that waited for entries", "client's request cut off", "client's answer held",
 	"configuration committed", "joint configuration committed", "joint configuration left by another leader", "leader crashed in a joint configuration",
 	"crash in a joint configuration", "image sent in a joint configuration", "image installed in a joint configuration", "learner promoted by itself",
 	"node that had lost something replaced", "member removed", "removed node added again", "removed node asked for votes", "leader removed itself", "leader took its own vote",

@@ -124,7 +124,7 @@ const startWithin = time.Second
 // clients finish.
 func (w *World) healQuorum() []*lane {
 	for i := range w.Plan.Faults {
-		if c := &w.chosen[i]; c.lane != nil || len(c.ways) > 0 || c.client != nil {
+		if c := &w.chosen[i]; c.lane != nil || len(c.ways) > 0 || c.client != nil || c.plot != nil {
 			w.mend(i)
 		}
 	}

@@ -401,6 +401,8 @@ func (w *World) keep(a appointment) {
 		w.agenda.add(w.Now()+dialEvery, dialEvent, 0, 0)
 	case faultEvent:
 		w.strike(a.number)
+	case actEvent:
+		w.act(a.number, act(a.who))
 	case mendEvent:
 		w.mend(a.number)
 	case restartEvent:
