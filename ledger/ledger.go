@@ -83,6 +83,13 @@ func (l *Ledger) Base() raft.Base {
 	return b
 }
 
+// BaseID is the entry behind which the log begins, Base's ID. Any goroutine.
+func (l *Ledger) BaseID() raft.EntryID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.idx.base.ID
+}
+
 // Tip is the end of the log as the owner has built it, durable or not. Any goroutine.
 func (l *Ledger) Tip() Tip {
 	l.mu.Lock()

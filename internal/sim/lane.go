@@ -100,7 +100,7 @@ type lane struct {
 	// starts numbers the starts that are on the agenda: the last one counts.
 	starts int
 	// base is where each group's log is known to have begun at least.
-	base [groupCount]raft.Base
+	base [groupCount]raft.EntryID
 	// epochs is the ledger directory in which each group's records were found last.
 	epochs [groupCount]uint32
 	// waiting are the clients that wait for an answer from this node, errands the writes that it was asked for besides.
@@ -298,7 +298,7 @@ func (l *lane) die(power bool) {
 	l.errands = nil
 	for i, g := range l.groups {
 		if l.up() && g != nil {
-			l.base[i] = g.Ledger().Base()
+			l.base[i] = g.Ledger().BaseID()
 		}
 	}
 	what := lostPower

@@ -52,7 +52,7 @@ func (k *laws) look(l *lane) {
 		if tip := g.Ledger().Tip(); tip != seen.tip {
 			k.moved(l, g, &seen.tip, tip)
 		}
-		if base := g.Ledger().Base().ID.Index; base != seen.base {
+		if base := g.Ledger().BaseID().Index; base != seen.base {
 			if seen.base = base; seen.commit > 0 {
 				k.world.delicate(l) // it was trimmed
 			}
@@ -89,7 +89,7 @@ func (k *laws) look(l *lane) {
 func (k *laws) moved(l *lane, g *node.Group, seen *ledger.Tip, tip ledger.Tip) {
 	old := *seen
 	*seen = tip
-	if old.ID.Index == 0 || old.ID.Term == tip.ID.Term && old.ID.Index <= tip.ID.Index || old.ID.Index <= g.Ledger().Base().ID.Index {
+	if old.ID.Index == 0 || old.ID.Term == tip.ID.Term && old.ID.Index <= tip.ID.Index || old.ID.Index <= g.Ledger().BaseID().Index {
 		return
 	}
 	if term, err := g.Ledger().TermAt(old.ID.Index); err == nil && term == old.ID.Term {
@@ -130,7 +130,7 @@ func (k *laws) begins(l *lane) {
 // beginsWith checks that the last entry with which a log starts is durable.
 func (k *laws) beginsWith(l *lane, at int, log *ledger.Ledger) {
 	last := log.Last()
-	if last.Index == log.Base().ID.Index {
+	if last.Index == log.BaseID().Index {
 		return
 	}
 	var rec ledger.Record
@@ -145,8 +145,8 @@ func (k *laws) beginsWith(l *lane, at int, log *ledger.Ledger) {
 func (k *laws) commits(l *lane, at int, commit raft.Index) {
 	known := &k.committed[at]
 	log := l.groups[at].Ledger()
-	if base := log.Base(); base.ID.Index > raft.Index(len(*known)) {
-		k.world.violate(fmt.Errorf("law 2: the log of %s begins at %s in group %d, and only %d entries were committed", l.id, base.ID, at+1, len(*known)))
+	if base := log.BaseID(); base.Index > raft.Index(len(*known)) {
+		k.world.violate(fmt.Errorf("law 2: the log of %s begins at %s in group %d, and only %d entries were committed", l.id, base, at+1, len(*known)))
 		return
 	}
 	for i := raft.Index(len(*known)) + 1; i <= commit; i++ {
@@ -235,9 +235,9 @@ func (l *lane) holds(at int, i raft.Index) bool {
 		return true
 	}
 	if l.up() && l.groups[at] != nil {
-		l.base[at] = l.groups[at].Ledger().Base()
+		l.base[at] = l.groups[at].Ledger().BaseID()
 	}
-	if i <= l.base[at].ID.Index {
+	if i <= l.base[at].Index {
 		return true
 	}
 	e := &l.world.laws.committed[at][i-1]
@@ -320,7 +320,7 @@ func (k *laws) leads(l *lane, at int, term raft.Term) {
 	if last == 0 {
 		return
 	}
-	if base := log.Base(); base.ID.Index > last {
+	if base := log.BaseID(); base.Index > last {
 		return
 	}
 	if got, err := log.TermAt(last); err != nil || got != known[last-1].term {

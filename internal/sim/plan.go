@@ -236,6 +236,15 @@ func drawLease(seed uint64, skew []int) time.Duration {
 	return 0
 }
 
+// Busy makes the clients begin about so many operations together in a second of virtual time, as far as they are answered in time.
+func (p Plan) Busy(rate float64) Plan {
+	p.Think = max(time.Duration(float64(p.Clients)/rate*float64(time.Second))-meanAnswer, time.Millisecond)
+	return p
+}
+
+// meanAnswer is about what an operation takes.
+const meanAnswer = 30 * time.Millisecond
+
 // drawPlots adds plots against leaders to half of the plans with leases, and makes their clocks as bad as they may be.
 func (p *Plan) drawPlots(r *rand.Rand) {
 	if r.IntN(2) == 0 {

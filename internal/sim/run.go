@@ -31,6 +31,8 @@ type Outcome struct {
 	// Operations is how many operations the clients began.
 	Operations int
 	Reached    Reached
+	// Undecided: the clients' history is good key by key, and the checker could not decide within its bound on work whether all keys fit at once.
+	Undecided bool
 	// Trace is what happened, if it was asked for.
 	Trace *Trace
 }
@@ -58,7 +60,7 @@ func (w *World) outcome(err error) Outcome {
 	if err != nil {
 		w.note(happening{what: lawBroken, text: err.Error()})
 	}
-	out := Outcome{Violation: err, Hash: w.trace.hash, Events: w.events, Virtual: w.Now(), Operations: w.history.Len(), Reached: w.reach}
+	out := Outcome{Violation: err, Hash: w.trace.hash, Events: w.events, Virtual: w.Now(), Operations: w.history.Len(), Undecided: w.undecided, Reached: w.reach}
 	if w.trace.record {
 		out.Trace = &Trace{Plan: w.Plan, all: w.trace.all}
 	}
@@ -272,10 +274,9 @@ func (w *World) compareAll() error {
 			return err
 		}
 	}
-	if _, err := w.history.Check(); err != nil {
-		return err
-	}
-	return nil
+	report, err := w.history.Check()
+	w.undecided = report.Undecided
+	return err
 }
 
 // members are the lanes that have lost nothing and are members of a group.

@@ -28,6 +28,8 @@ type World struct {
 	ready   []readyLoop
 	clients []*client
 	history check.History
+	// undecided: the checker could not decide whether all keys of the history fit at once.
+	undecided bool
 	// callers counts those who asked for a write besides the clients.
 	callers int
 	laws    laws
@@ -195,7 +197,7 @@ func (w *World) founded() bool {
 	return true
 }
 
-// step makes one thing happen: what is due, a turn of a loop, or the arrival of a frame.
+// step makes one thing happen: what is due, a turn of a loop, or the arrival of a frame. While nothing can happen time goes on.
 func (w *World) step() {
 	w.events++
 	w.Cluster.clock.now += eventTime
@@ -253,10 +255,12 @@ func (w *World) skip(wait, next time.Duration, travelling bool) {
 	if travelling {
 		wait = min(wait, next)
 	}
-	if at, ok := w.agenda.next(); ok {
-		wait = min(wait, at)
-	}
-	if wait != forever {
+	at, ok := w.agenda.next()
+	if ok && at <= wait { // it comes first, so there is no need to look around again
+		w.Cluster.clock.now = max(w.Now(), at)
+		w.network.SetNow(w.Now())
+		w.keep(w.agenda.take())
+	} else if wait != forever {
 		w.Cluster.clock.now = max(w.Now(), wait-eventTime)
 	}
 }

@@ -37,13 +37,15 @@ func rangeOf(o *options) (seedRange, error) {
 
 // tally is what many runs came to.
 type tally struct {
-	mu       sync.Mutex
-	next     uint64
-	runs     int
-	events   uint64
-	virtual  time.Duration
-	failures []uint64
-	reached  sim.Reached
+	mu     sync.Mutex
+	next   uint64
+	runs   int
+	events uint64
+	// undecided counts the runs whose history the checker could not decide for all keys at once, operations what their clients began.
+	undecided, operations int
+	virtual               time.Duration
+	failures              []uint64
+	reached               sim.Reached
 }
 
 // hunt runs the seeds of a range and says what came of them.
@@ -55,7 +57,7 @@ func hunt(r seedRange, o *options, out io.Writer) int {
 	for range max(o.jobs, 1) {
 		workers.Go(func() {
 			for seed, ok := t.take(r, o); ok; seed, ok = t.take(r, o) {
-				t.put(seed, sim.Run(sim.Draw(seed), sim.RunOptions{}), out)
+				t.put(seed, sim.Run(o.planOf(seed), sim.RunOptions{}), out)
 			}
 		})
 	}
@@ -71,7 +73,12 @@ func hunt(r seedRange, o *options, out io.Writer) int {
 	if o.reach {
 		fmt.Fprint(out, t.reached.String())
 	}
+	fmt.Fprintf(out, "%.1f operations a second of virtual time; %d histories undecided\n", float64(t.operations)/t.virtual.Seconds(), t.undecided)
 	status := 0
+	if t.tooUndecided() {
+		fmt.Fprintf(out, "expected at most one history in %d undecided\n", perUndecided)
+		status = 1
+	}
 	if missing := t.reached.Missing(); t.runs >= sim.EnoughRuns && len(missing) > 0 {
 		fmt.Fprintf(out, "never came about in %d runs: %v\n", t.runs, missing)
 		status = 1
@@ -81,6 +88,21 @@ func hunt(r seedRange, o *options, out io.Writer) int {
 		status = 1
 	}
 	return status
+}
+
+// perUndecided is how many histories there have to be for each that is undecided, UNDECIDEDWHY.
+const perUndecided = 100
+
+// tooUndecided says that so many histories were undecided that the hunt proves less than it seems to. One alone says nothing.
+func (t *tally) tooUndecided() bool { return t.undecided > 1 && t.undecided*perUndecided > t.runs }
+
+// planOf gives the plan of a seed as the command line wants it.
+func (o *options) planOf(seed uint64) sim.Plan {
+	p := sim.Draw(seed)
+	if o.rate > 0 {
+		p = p.Busy(o.rate)
+	}
+	return p
 }
 
 // take gives the next seed, unless it is time to stop.
@@ -101,6 +123,10 @@ func (t *tally) put(seed uint64, result sim.Outcome, out io.Writer) {
 	t.runs++
 	t.events += result.Events
 	t.virtual += result.Virtual
+	t.operations += result.Operations
+	if result.Undecided {
+		t.undecided++
+	}
 	t.reached.Merge(&result.Reached)
 	if result.Violation != nil {
 		t.failures = append(t.failures, seed)
@@ -118,7 +144,7 @@ func (t *tally) report(stop <-chan struct{}, start time.Time, out io.Writer) {
 			return
 		case <-ticker.C:
 			t.mu.Lock()
-			fmt.Fprintf(out, "%v: %d seeds, the next is %d\n", time.Since(start).Round(time.Second), t.runs, t.next)
+			fmt.Fprintf(out, "%v: %d seeds, the next is %d; %d undecided\n", time.Since(start).Round(time.Second), t.runs, t.next, t.undecided)
 			t.mu.Unlock()
 		}
 	}
@@ -127,7 +153,7 @@ func (t *tally) report(stop <-chan struct{}, start time.Time, out io.Writer) {
 // shrink makes the plan of a failing seed smaller and says how to replay both.
 func shrink(seed uint64, o *options, out io.Writer) {
 	fmt.Fprintf(out, "\nseed %d: replay it by\n  go run ./internal/sim/cmd/sim -seed %d -picture seed-%d.html\n", seed, seed, seed)
-	small, result := sim.Shrink(sim.Draw(seed), o.tries)
+	small, result := sim.Shrink(o.planOf(seed), o.tries)
 	if result.Violation == nil {
 		fmt.Fprintln(out, "it did not break a law again: the run is not a function of its seed")
 		return

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"runtime/pprof"
 	"strings"
 	"time"
 
@@ -36,6 +38,8 @@ type options struct {
 	tries     int
 	reach     bool
 	stopAfter int
+	rate      float64
+	profile   string
 }
 
 func run(args []string, out, errs io.Writer) int {
@@ -53,10 +57,12 @@ func run(args []string, out, errs io.Writer) int {
 	flags.IntVar(&o.tries, "shrink", 200, "how many runs to spend on making a failing plan smaller")
 	flags.BoolVar(&o.reach, "reached", false, "print how often each situation came about")
 	flags.IntVar(&o.stopAfter, "failures", 1, "stop after so many failing seeds")
+	flags.Float64Var(&o.rate, "rate", 0, "with -seed, -seeds or -for: about how many operations the clients begin in a second of virtual time; 0: what the seed says")
+	flags.StringVar(&o.profile, "profile", "", "with -seeds or -for: write a CPU profile to this file")
 	if flags.Parse(args) != nil {
 		return 2
 	}
-	debug.SetGCPercent(400) // a run is short and makes much garbage
+	debug.SetGCPercent(1600) // a run is short and makes much garbage
 	var err error
 	switch {
 	case o.plan != "":
@@ -65,17 +71,41 @@ func run(args []string, out, errs io.Writer) int {
 			return replay(p, &o, out, errs)
 		}
 	case o.seed != 0:
-		return replay(sim.Draw(o.seed), &o, out, errs)
+		return replay(o.planOf(o.seed), &o, out, errs)
 	case o.seeds != "" || o.time > 0:
 		var r seedRange
 		if r, err = rangeOf(&o); err == nil {
-			return hunt(r, &o, out)
+			var stop func() error
+			if stop, err = profile(o.profile); err == nil {
+				status := hunt(r, &o, out)
+				if err = stop(); err == nil {
+					return status
+				}
+			}
 		}
 	default:
 		err = fmt.Errorf("sim: expected -seed, -seeds, -plan or -for; see -help")
 	}
 	fmt.Fprintln(errs, err)
 	return 2
+}
+
+// profile begins a CPU profile if there is a file for it; stop ends it.
+func profile(name string) (stop func() error, err error) {
+	if name == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
 }
 
 // replay runs one plan and shows what happened.
