@@ -60,7 +60,7 @@ func (w *World) outcome(err error) Outcome {
 	if err != nil {
 		w.note(happening{what: lawBroken, text: err.Error()})
 	}
-	out := Outcome{Violation: err, Hash: w.trace.hash, Events: w.events, Virtual: w.Now(), Operations: w.history.Len(), Undecided: w.undecided, Reached: w.reach}
+	out := Outcome{Violation: err, Hash: w.trace.hash, Events: w.events, Virtual: w.Now(), Operations: w.history.Len(), Undecided: w.unsettled, Reached: w.reach}
 	if w.trace.record {
 		out.Trace = &Trace{Plan: w.Plan, all: w.trace.all}
 	}
@@ -275,7 +275,7 @@ func (w *World) compareAll() error {
 		}
 	}
 	report, err := w.history.Check()
-	w.undecided = report.Undecided
+	w.unsettled = report.Undecided
 	return err
 }
 

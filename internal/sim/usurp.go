@@ -40,12 +40,16 @@ func (w *World) usurp(i int, c *choice, r *rand.Rand) bool {
 			p.leader = l
 		}
 	}
-	if p.leader == nil {
+	var rivals []*lane
+	for _, l := range w.lanes {
+		if l.up() && l != p.leader {
+			rivals = append(rivals, l)
+		}
+	}
+	if p.leader == nil || len(rivals) == 0 {
 		return false
 	}
-	for p.rival == nil || p.rival == p.leader {
-		p.rival = w.lanes[r.IntN(len(w.lanes))]
-	}
+	p.rival = rivals[r.IntN(len(rivals))]
 	c.plot = p
 	then := func(at time.Duration, what act) { w.agenda.add(w.Now()+at, actEvent, int(what), i) }
 	soon := func(most time.Duration) time.Duration { return time.Duration(r.Int64N(int64(most))) }

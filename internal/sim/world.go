@@ -28,8 +28,8 @@ type World struct {
 	ready   []readyLoop
 	clients []*client
 	history check.History
-	// undecided: the checker could not decide whether all keys of the history fit at once.
-	undecided bool
+	// unsettled: the checker could not decide whether all keys of the history fit at once.
+	unsettled bool
 	// callers counts those who asked for a write besides the clients.
 	callers int
 	laws    laws
