@@ -38,6 +38,8 @@ type faults struct {
 	// down and frozen are nodes that were killed or stopped, cuts counts the cuts of a link that are in force.
 	down, frozen map[string]bool
 	cuts         map[[2]string]int
+	// noInjection: system calls can't be made to fail here.
+	noInjection bool
 
 	// What kind of storm it is: which entries of the menu it has, how many faults it has at one time, and the mean time between two.
 	allowed   []int
@@ -140,11 +142,11 @@ func (f *faults) victim() *process.Node {
 	return n
 }
 
-// strike notes that a fault hits a node, if it leads a group.
-func (f *faults) strike(n *process.Node, broken bool) {
+// strike notes that a fault of a kind hits a node, if it leads a group.
+func (f *faults) strike(n *process.Node, kind string) {
 	for _, group := range process.Groups {
 		if f.watch.leader(group) == n.ID {
-			f.strikes = append(f.strikes, strike{at: f.now(), group: group, broken: broken, alone: len(f.active) == 0})
+			f.strikes = append(f.strikes, strike{at: f.now(), group: group, kind: kind, alone: len(f.active) == 0})
 		}
 	}
 }

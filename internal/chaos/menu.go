@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"syscall"
 	"time"
 
@@ -25,6 +27,8 @@ var menu = []struct {
 	{4, "reset", (*faults).reset},
 	{2, "full disk", (*faults).fullDisk},
 	{2, "transfer", (*faults).transfer},
+	{2, "slow flush", (*faults).slowFlush},
+	{2, "failed flush", (*faults).failedFlush},
 }
 
 func (f *faults) kill() (*fault, error) {
@@ -32,7 +36,7 @@ func (f *faults) kill() (*fault, error) {
 	if n == nil {
 		return nil, nil
 	}
-	f.strike(n, true)
+	f.strike(n, "kill")
 	f.down[n.ID] = true
 	return f.lasting(0, 6*time.Second, func() error { return f.restart(n) }, "%s killed", n.ID), f.watch.kill(n)
 }
@@ -74,7 +78,7 @@ func (f *faults) stop() (*fault, error) {
 	if n == nil {
 		return nil, nil
 	}
-	f.strike(n, false)
+	f.strike(n, "stop")
 	f.frozen[n.ID] = true
 	f.watch.note(n, frozen)
 	return f.lasting(100*time.Millisecond, 5*time.Second, func() error {
@@ -130,7 +134,7 @@ func (f *faults) isolate() (*fault, error) {
 			links = append(links, [2]string{o.ID, n.ID})
 		}
 	}
-	f.strike(n, false)
+	f.strike(n, "cut around one")
 	return f.lasting(200*time.Millisecond, 6*time.Second, f.cut(links...), "%s %s", n.ID, way), nil
 }
 
@@ -213,6 +217,66 @@ func (f *faults) fullDisk() (*fault, error) {
 		f.watch.full(false)
 		return err
 	}, "%s's disk full", smallDisk), f.cluster.Disk.Fill(spare)
+}
+
+// flushes are the system calls that make something durable.
+const flushes = "fdatasync,fsync"
+
+// inject makes system calls of a node fail or take long; it gives nil where that can't be done, which the report then says.
+func (f *faults) inject(n *process.Node, what string) (end func() error, err error) {
+	end, err = n.Inject(what)
+	if errors.Is(err, process.ErrNoInjection) {
+		f.noInjection = true
+		f.tally.note("no system call was made to fail or to take long: %v", err)
+		return nil, nil
+	}
+	return end, err
+}
+
+// traced draws a node that nobody makes system calls fail of; nil if there is none.
+func (f *faults) traced() *process.Node {
+	if f.noInjection || f.has("slow flush") || f.has("failed flush") {
+		return nil
+	}
+	return f.victim()
+}
+
+// slowFlush makes every flush of a node take longer.
+func (f *faults) slowFlush() (*fault, error) {
+	n := f.traced()
+	if n == nil {
+		return nil, nil
+	}
+	d := time.Millisecond << f.rng.IntN(12)
+	end, err := f.inject(n, fmt.Sprintf("%s:delay_enter=%d", flushes, d.Microseconds()))
+	if end == nil {
+		return nil, err
+	}
+	f.strike(n, "slow flush")
+	return f.lasting(time.Second, 8*time.Second, end, "each flush of %s takes %v more", n.ID, d), nil
+}
+
+// failedFlush makes every flush of a node fail. Its replicas stop, as they must; when the disk is well again the node is started anew.
+func (f *faults) failedFlush() (*fault, error) {
+	n := f.traced()
+	if n == nil {
+		return nil, nil
+	}
+	f.watch.flaw(n)
+	end, err := f.inject(n, flushes+":error=EIO")
+	if end == nil {
+		return nil, err
+	}
+	f.strike(n, "failed flush")
+	return f.lasting(500*time.Millisecond, 5*time.Second, func() error {
+		if err := end(); err != nil || f.down[n.ID] {
+			return err
+		}
+		if err := f.watch.kill(n); err != nil {
+			return err
+		}
+		return f.watch.start(n)
+	}, "flushes of %s fail", n.ID), nil
 }
 
 // transfer asks the leader of a group to hand over, and does not wait for it.

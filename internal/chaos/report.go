@@ -89,23 +89,7 @@ func (r report) print(out io.Writer) {
 		fmt.Fprintf(w, "%s\t%d\n", kind, r.faults[kind])
 	}
 	fmt.Fprintln(w, "\nfailover after\tstrikes\tp50\tp99\tmax")
-	for _, row := range []struct {
-		name   string
-		wanted func(gap) bool
-	}{
-		{"a killed leader", func(g gap) bool { return g.broken && g.alone }},
-		{"a stopped or cut-off leader", func(g gap) bool { return !g.broken && g.alone }},
-		{"either, among other faults", func(g gap) bool { return !g.alone }},
-	} {
-		var took []time.Duration
-		for _, g := range r.gaps {
-			if row.wanted(g) {
-				took = append(took, g.took)
-			}
-		}
-		slices.Sort(took)
-		fmt.Fprintf(w, "%s\t%d\t%v\t%v\t%v\n", row.name, len(took), ms(quantile(took, 0.5)), ms(quantile(took, 0.99)), ms(quantile(took, 1)))
-	}
+	r.printGaps(w)
 	w.Flush() // out tells its own errors to nobody either
 	fmt.Fprintf(out, "\nchecked: %d keys, %d entries of the log (%d acknowledged ones trimmed before anybody read them)", r.checked.Keys, r.checked.Entries, r.checked.Unread)
 	if r.compared != nil {
@@ -123,6 +107,29 @@ func (r report) print(out io.Writer) {
 		fmt.Fprintf(out, "kept: %s (history.jsonl, faults.log, the nodes' directories and logs)\n", r.kept)
 	}
 	fmt.Fprintf(out, "\n%d violations in %v; the same faults again: %s\n", len(r.violations), r.took.Round(time.Second), r.command)
+}
+
+// printGaps writes how long a group was without its leader: after whatever hit one, after each kind of fault by itself, and after any among others.
+func (r report) printGaps(w io.Writer) {
+	took := map[string][]time.Duration{}
+	var all, among []time.Duration
+	for _, g := range r.gaps {
+		all = append(all, g.took)
+		if g.alone {
+			took[g.kind] = append(took[g.kind], g.took)
+		} else {
+			among = append(among, g.took)
+		}
+	}
+	row := func(name string, took []time.Duration) {
+		slices.Sort(took)
+		fmt.Fprintf(w, "%s\t%d\t%v\t%v\t%v\n", name, len(took), ms(quantile(took, 0.5)), ms(quantile(took, 0.99)), ms(quantile(took, 1)))
+	}
+	row("any fault that hit a leader", all)
+	for _, kind := range slices.Sorted(maps.Keys(took)) {
+		row(kind+", alone", took[kind])
+	}
+	row("any, among other faults", among)
 }
 
 func ms(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

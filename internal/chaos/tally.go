@@ -87,8 +87,8 @@ func (t *tally) appended(index uint64) {
 type strike struct {
 	at    time.Duration // on the history's clock
 	group string
-	// broken: the leader's connections broke with it, so that everybody heard of it at once; otherwise it fell silent.
-	broken bool
+	// kind is the fault's.
+	kind string
 	// alone: no other fault was there.
 	alone bool
 }

@@ -34,6 +34,9 @@ type watch struct {
 	states  map[string]string
 	// isFull: the small disk is full. metFull: its node has met that since it was started.
 	isFull, metFull bool
+	// flawed are nodes whose flushes were made to fail since they were started: their replicas stop by right. started is when each was started last.
+	flawed  map[string]bool
+	started map[string]time.Time
 	// ended: the small disk's node has ended, or a replica of it has stopped, because of that.
 	ended bool
 }
@@ -42,7 +45,7 @@ type watch struct {
 const lookEvery, lookTimeout = 200 * time.Millisecond, time.Second
 
 func startWatch(c *process.Cluster, t *tally) *watch {
-	w := &watch{cluster: c, tally: t, leaders: map[string]string{}, states: map[string]string{}}
+	w := &watch{cluster: c, tally: t, leaders: map[string]string{}, states: map[string]string{}, flawed: map[string]bool{}, started: map[string]time.Time{}}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	for _, n := range c.Nodes {
 		w.states[n.ID] = up
@@ -71,6 +74,7 @@ func (w *watch) stop() {
 func (w *watch) look() {
 	ctx, cancel := context.WithTimeout(w.ctx, lookTimeout)
 	defer cancel()
+	asked := time.Now()
 	nodes, _ := w.cluster.Client.Status(ctx) // when nobody answers there is no leader to be seen
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -82,7 +86,7 @@ func (w *watch) look() {
 	}
 	for _, n := range nodes {
 		for _, g := range n.Groups {
-			if g.Role == "stopped" {
+			if g.Role == "stopped" && w.started[n.ID].Before(asked) { // else it is the process of before that has answered
 				w.gone(n.ID, fmt.Sprintf("the replica of group %s on %s has stopped: %s", g.Name, n.ID, g.Problem))
 			}
 		}
@@ -96,6 +100,9 @@ func (w *watch) look() {
 
 // gone notes that a node or a replica has ended. Where a full disk may be the cause it is begun anew once there is space. REQUIRES: mu.
 func (w *watch) gone(node, what string) {
+	if w.flawed[node] {
+		return
+	}
 	if node != smallDisk || !w.metFull {
 		w.tally.violate(what)
 		return
@@ -145,9 +152,12 @@ func (w *watch) start(n *process.Node) error {
 	if n.ID == smallDisk {
 		w.metFull, w.ended = w.isFull, false
 	}
+	delete(w.flawed, n.ID)
 	w.mu.Unlock()
 	err := n.Start()
-	w.note(n, up)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.states[n.ID], w.started[n.ID] = up, time.Now()
 	return err
 }
 
@@ -157,6 +167,13 @@ func (w *watch) signal(n *process.Node, s syscall.Signal) error {
 		return err
 	}
 	return nil
+}
+
+// flaw notes that the flushes of a node are being made to fail.
+func (w *watch) flaw(n *process.Node) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flawed[n.ID] = true
 }
 
 // full notes that the small disk is full, or no longer.
