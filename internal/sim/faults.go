@@ -147,6 +147,14 @@ func (w *World) hit(f *Fault, c *choice, r *rand.Rand) bool {
 		l.restartIn(f.For)
 	case Pause:
 		l.paused = max(l.paused, w.Now()+f.For)
+	case Freeze:
+		l.paused = max(l.paused, w.Now()+f.For)
+		for _, x := range w.lanes {
+			if x != l {
+				c.ways = append(c.ways, way{x.number, l.number})
+				w.sever(way{x.number, l.number}, Freeze, 1)
+			}
+		}
 	case StallDisk:
 		l.stalled = max(l.stalled, w.Now()+f.For)
 		w.noteStall(l, f.For)
@@ -312,7 +320,7 @@ func (w *World) sever(d way, k FaultKind, add int) {
 		}
 	}
 	switch k {
-	case HoldOneWay:
+	case HoldOneWay, Freeze:
 		set(w.holds, w.network.Hold, w.network.Release)
 	case HoldAppends:
 		set(w.appendHolds, func(from, to raft.NodeID) { w.network.HoldClass(from, to, transport.Bulk) },
@@ -378,6 +386,7 @@ func (w *World) wipe(l *lane, f *Fault) bool {
 	}
 	l.die(false)
 	l.Empty()
+	l.sworn = [groupCount]raft.Term{}
 	l.lost, l.foreign = false, known
 	l.restartIn(f.For)
 	return true

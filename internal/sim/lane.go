@@ -103,6 +103,8 @@ type lane struct {
 	base [groupCount]raft.EntryID
 	// epochs is the ledger directory in which each group's records were found last.
 	epochs [groupCount]uint32
+	// sworn is the highest term in which it acknowledged an entry of each group.
+	sworn [groupCount]raft.Term
 	// waiting are the clients that wait for an answer from this node, errands the writes that it was asked for besides.
 	waiting []*client
 	errands []*errand

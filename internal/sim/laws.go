@@ -18,6 +18,8 @@ type laws struct {
 	world *World
 	// committed are the entries of each group, by index - 1: those that some replica took for committed.
 	committed [groupCount][]committedEntry
+	// keep is the first entry of the log that the trims committed keep.
+	keep raft.Index
 	// members are the groups' configurations.
 	members [groupCount]membership
 	// applied are the entries that some machine has applied, by index - 1; zero where an index has no command.
@@ -55,6 +57,12 @@ func (k *laws) look(l *lane) {
 		if base := g.Ledger().BaseID().Index; base != seen.base {
 			if seen.base = base; seen.commit > 0 {
 				k.world.delicate(l) // it was trimmed
+			}
+			if commit > seen.commit {
+				k.commits(l, at, commit)
+			}
+			if at == logAt && base >= k.keep && base > 0 && !l.lost {
+				k.world.violate(fmt.Errorf("law 2: the log of %s begins behind %d, and the trims that are committed keep it from %d on", l.id, base, k.keep))
 			}
 		}
 		if c := g.Members(); c.ID != seen.configuration {
@@ -182,6 +190,7 @@ func (k *laws) committing(l *lane, at int, rec *ledger.Record) {
 	if rec.Kind == raft.KindTrim {
 		if keep, err := raft.DecodeTrim(rec.Body); err == nil && at == logAt {
 			w.trimmed(keep)
+			k.keep = max(k.keep, keep)
 		}
 	}
 	if holders, enough := w.held(at, rec.ID.Index); !enough {
@@ -326,6 +335,18 @@ func (k *laws) leads(l *lane, at int, term raft.Term) {
 	if got, err := log.TermAt(last); err != nil || got != known[last-1].term {
 		k.world.violate(fmt.Errorf("law 3: %s leads group %d in term %d without the committed %d(t%d): it has term %d there (%v)",
 			l.id, at+1, term, last, known[last-1].term, got, err))
+	}
+}
+
+// ready checks that a leader that says that it is ready has applied whatever was committed in earlier terms.
+func (k *laws) ready(l *lane, at int, term raft.Term) {
+	known := k.committed[at]
+	last := len(known)
+	for last > 0 && known[last-1].term >= term {
+		last--
+	}
+	if applied := l.node.Group(groupName(at)).Applied(); applied < raft.Index(last) {
+		k.world.violate(fmt.Errorf("law 3: %s is ready to lead group %d in term %d, and has applied %d of %d entries of earlier terms", l.id, at+1, term, applied, last))
 	}
 }
 

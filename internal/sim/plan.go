@@ -117,6 +117,7 @@ const (
 	ReplaceNode                   // a node is to take the place of another, of one that has lost something if there is one
 	ChangeMany                    // several changes of the membership in one step
 	Usurp                         // another node comes to lead early, and the leader hears of it late
+	Freeze                        // a node does not run for a while, and what is sent to it waits
 	faultKinds
 )
 
@@ -124,7 +125,7 @@ var faultNames = [...]string{"power cut", "power cut at I/O", "power cut of all"
 	"bridge", "connections reset", "disk stalls", "disk full", "write fails", "sync fails", "read fails", "clock jumps", "hand-over", "bit rot", "misdirected write",
 	"lost write", "wipe", "loop starved", "appends held", "burst of writes", "leader stranded", "client cut off", "client's answers held",
 	"node added", "node removed", "node demoted", "node promoted", "node replaced", "several changes",
-	"leader usurped"}
+	"leader usurped", "node frozen"}
 
 // String is the kind in words.
 func (k FaultKind) String() string {
@@ -171,6 +172,7 @@ var pace = [faultKinds]struct{ every, least, most time.Duration }{
 	PromoteNode:  {2 * time.Second, 500 * time.Millisecond, 5 * time.Second},
 	ReplaceNode:  {4 * time.Second, 500 * time.Millisecond, 5 * time.Second},
 	ChangeMany:   {3 * time.Second, 500 * time.Millisecond, 5 * time.Second},
+	Freeze:       {2 * time.Second, 200 * time.Millisecond, 4 * time.Second},
 }
 
 // Draw makes the plan of a seed: a random subset of everything that can go wrong, at random rates.

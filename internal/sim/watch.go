@@ -54,6 +54,9 @@ func (w *World) roleChanged(l *lane, at int, r node.RoleState) {
 	fresh := r.Role == raft.Leader && !(seen.term == r.Term && r.Ready)
 	seen.term = r.Term
 	w.note(happening{what: roleChanged, lane: l.number, group: at, role: r.Role, term: r.Term, ready: r.Ready})
+	if r.Ready && l.node != nil {
+		w.laws.ready(l, at, r.Term)
+	}
 	if fresh && l.node != nil {
 		w.laws.leads(l, at, r.Term)
 		w.reach.add(leaderElected)
@@ -130,6 +133,19 @@ func (w *World) acknowledged(l *lane, at int, m *raft.Message) {
 	if !l.durable(at, rec.Position, rec.End(), rec.Checksum) {
 		w.violate(fmt.Errorf("law 5: %s acknowledges %s of group %d to %s before it is durable", l.id, m.Last, at+1, m.To))
 	}
+	w.sworn(l, at, m)
+}
+
+// sworn checks that the term in which a node acknowledges would survive a power cut now: it says that no leader of an earlier one is followed any more.
+func (w *World) sworn(l *lane, at int, m *raft.Message) {
+	if m.Term <= l.sworn[at] {
+		return
+	}
+	in, err := ledger.Inspect(l.disk.Crash(disk.Cut{Keep: disk.Nothing}), groupDir(at))
+	if err != nil || in.State.Term < m.Term {
+		w.violate(fmt.Errorf("law 5: %s acknowledges %s of group %d in term %d, and a power cut would leave it in an earlier one (%v)", l.id, m.Last, at+1, m.Term, err))
+	}
+	l.sworn[at] = m.Term
 }
 
 // voted checks that a vote would survive a power cut now.

@@ -129,7 +129,7 @@ func (c *client) txn() operation {
 	if bytes.Equal(a, b) {
 		b = []byte("key-other")
 	}
-	txn := model.If(model.ModRevision(a).NotEquals(model.Revision(c.seen.revisions[string(b)]))).
+	txn := model.If(model.ModRevision(a).NotEquals(model.Revision(c.seen.revisions[string(b)])), model.Version(b).Less(uint64(1+c.random.IntN(4)))).
 		Then(model.Put(a, c.value()), model.Delete(b), model.Get(a)).Else(model.Put(b, c.value()), model.Range(model.RangeOptions{Prefix: []byte("key-")}))
 	return operation{request: check.Txn{Txn: txn}, body: kv.AppendTxn(nil, txn), answer: func(out node.Proposed) check.Result {
 		return check.TxnDone{TxnResult: *out.Result.Data.(*model.TxnResult)}
