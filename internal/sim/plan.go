@@ -253,7 +253,7 @@ func (p *Plan) drawPlots(r *rand.Rand) {
 		return
 	}
 	for i := range p.Skew {
-		p.Skew[i] = [...]int{-mostSkew, 0, mostSkew}[r.IntN(3)]
+		p.Skew[i] = [...]int{-mostSkew, mostSkew}[r.IntN(2)]
 	}
 	for at := 500 * time.Millisecond; at < p.Length; at += time.Duration(r.ExpFloat64() * float64(1500*time.Millisecond)) {
 		p.Faults = append(p.Faults, Fault{Kind: Usurp, At: at, For: between(r, pace[Usurp].least, pace[Usurp].most), Draw: r.Uint64()})
