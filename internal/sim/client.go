@@ -123,7 +123,11 @@ func (c *client) later(d time.Duration, kind eventKind, number int) {
 func (c *client) wake() {
 	switch c.stage {
 	case resting:
-		if !c.stopped {
+		switch pause := c.world.lull - c.world.Now(); {
+		case c.stopped:
+		case pause > 0:
+			c.later(pause, wakeEvent, 0)
+		default:
 			c.begin()
 		}
 	case pausing:

@@ -32,8 +32,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Clock gives a server's clock. Default: the cluster's virtual time for all.
 	Clock func(server int) node.Clock
-	// TickInterval, ElectionTimeout and HeartbeatInterval are the nodes'; zero values are their defaults.
-	TickInterval, ElectionTimeout, HeartbeatInterval time.Duration
+	// TickInterval, ElectionTimeout, HeartbeatInterval and QuietAfter are the nodes'; zero values are their defaults.
+	TickInterval, ElectionTimeout, HeartbeatInterval, QuietAfter time.Duration
 	// Hooks observe a server's node, beside what the cluster looks at itself.
 	Hooks func(*Server) node.Hooks
 	// Sent is told of each message of the control class that leaves a node.
@@ -189,7 +189,7 @@ func (s *Server) Start() error {
 		Dir: "data", ID: s.ID(), Peers: peers, Transport: t, FS: c.opts.FS(s.disk), Clock: c.opts.Clock(s.number), Owners: 1, Manual: true, Join: s.joins,
 		Logger: c.opts.Logger.With("node", s.ID()), Hooks: hooks,
 		Seed:         c.opts.Seed*1_000_003 + uint64(s.number)*1009 + s.boots,
-		TickInterval: c.opts.TickInterval, ElectionTimeout: c.opts.ElectionTimeout, HeartbeatInterval: c.opts.HeartbeatInterval,
+		TickInterval: c.opts.TickInterval, ElectionTimeout: c.opts.ElectionTimeout, HeartbeatInterval: c.opts.HeartbeatInterval, QuietAfter: c.opts.QuietAfter,
 	})
 	if err == nil {
 		err = s.openGroups(n)

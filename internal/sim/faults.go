@@ -37,6 +37,7 @@ func (w *World) strike(i int) {
 	}
 	r := rand.New(rand.NewPCG(f.Draw, uint64(f.Kind)))
 	c := &w.chosen[i]
+	silent := w.Plan.Quiet > 0 && (w.silent(kvAt) || w.silent(logAt))
 	if f.Kind.ofNetwork() {
 		w.severe(f, c, r)
 	} else if f.Kind.ofClients() {
@@ -49,6 +50,8 @@ func (w *World) strike(i int) {
 		if !w.usurp(i, c, r) {
 			return
 		}
+	} else if f.Kind == Lull {
+		w.lull = max(w.lull, w.Now()+f.For)
 	} else if c.lane = w.victim(f.Kind, r); c.lane == nil {
 		return
 	} else if !w.hit(f, c, r) {
@@ -56,6 +59,9 @@ func (w *World) strike(i int) {
 		return
 	}
 	w.reach.struck[f.Kind]++
+	if silent && f.Kind != Lull && !f.Kind.ofMembers() {
+		w.reach.add(faultWhileSilent)
+	}
 	n := happening{what: faultBegan, fault: i, text: f.Kind.String() + c.barred()}
 	if c.lane != nil {
 		n.lane = c.lane.number
@@ -75,7 +81,7 @@ func (w *World) strike(i int) {
 // ofMembers says that a fault is none, but a wish for another membership.
 func (k FaultKind) ofMembers() bool {
 	switch k {
-	case AddNode, RemoveNode, DemoteNode, PromoteNode, ReplaceNode, ChangeMany:
+	case AddNode, RemoveNode, DemoteNode, PromoteNode, ReplaceNode, ChangeMany, Prefer:
 		return true
 	}
 	return false
@@ -96,7 +102,7 @@ func (k FaultKind) ofClients() bool { return k == CutClient || k == HoldClient }
 // ofData says that a fault loses what a disk had promised to keep.
 func (k FaultKind) ofData() bool {
 	switch k {
-	case Rot, Misdirect, LoseWrite, Wipe:
+	case Rot, Misdirect, LoseWrite, Wipe, LoseName, OldDisk:
 		return true
 	}
 	return false
@@ -200,9 +206,14 @@ func (w *World) damage(f *Fault, c *choice, r *rand.Rand) bool {
 		return w.rot(l, r)
 	case Misdirect, LoseWrite:
 		l.excused, l.lost = true, true
+		l.promised = [groupCount]raft.Position{}
 		l.disk.Misplace(disk.Misplacement{Path: "*.seg", Skip: r.IntN(10), Lose: f.Kind == LoseWrite, Shift: int64(1+r.IntN(64)) * disk.SectorSize})
 	case Wipe:
 		return w.wipe(l, f)
+	case LoseName:
+		return w.loseName(l, r)
+	case OldDisk:
+		return w.oldDisk(l)
 	}
 	return true
 }

@@ -95,8 +95,14 @@ type lane struct {
 	admitted bool
 	// rotten: of what is durable a bit has flipped.
 	rotten bool
+	// beats is when the node sent a heartbeat of each group last.
+	beats [groupCount]time.Duration
 	// asked: a membership change was handed to the node that its owner has not looked at yet.
 	asked bool
+	// promised is up to where each log has to reach, or damage to be noticed, after something was damaged. old is what was on the disk after the
+	// foundation, if the plan wants that back.
+	promised [groupCount]raft.Position
+	old      *disk.Disk
 	// starts numbers the starts that are on the agenda: the last one counts.
 	starts int
 	// base is where each group's log is known to have begun at least.
@@ -275,11 +281,21 @@ func (l *lane) probe() {
 		return
 	}
 	for at, g := range l.groups {
-		if end := g.Ledger().End(); end < marks[at] {
-			w.violate(fmt.Errorf("%s has lost group %d from %d to its mark at %d, and did not notice", l.id, at+1, end, marks[at]))
+		if end, least := g.Ledger().End(), max(marks[at], l.promised[at]); end < least {
+			w.violate(fmt.Errorf("%s has lost group %d from %d to %d, and did not notice", l.id, at+1, end, least))
 		}
 	}
 	l.die(true)
+}
+
+// found makes a node's directory on the lane's disk, without groups.
+func (l *lane) found() error {
+	n, err := node.Open(node.Options{Dir: "data", ID: l.id, Join: true, Peers: []node.Peer{{ID: l.id, Address: l.Address()}}, FS: l.disk, Clock: &l.clock, Owners: 1,
+		Manual: true, Seed: l.world.random.Uint64(), Logger: l.cluster.opts.Logger, Transport: l.cluster.network.Transport(l.id)})
+	if err != nil {
+		return err
+	}
+	return n.Close()
 }
 
 // die takes the lane's node down. Some of what it had handed to the network arrives all the same. With power it keeps what it wrote.

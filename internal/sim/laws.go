@@ -72,7 +72,7 @@ func (k *laws) look(l *lane) {
 				k.commits(l, at, commit)
 				seen.commit = commit
 			}
-			if fresh && g.Role().Role == raft.Leader && c.ID.Term == g.Role().Term {
+			if fresh && !l.lost && g.Role().Role == raft.Leader && c.ID.Term == g.Role().Term {
 				k.proposed(l, at, before, &c)
 			}
 		}

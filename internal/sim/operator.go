@@ -103,8 +103,20 @@ func (w *World) invent(k FaultKind, at int, newcomer *lane, r *rand.Rand) []raft
 		return add
 	case ChangeMany:
 		return w.many(c, add, member, r)
+	case Prefer:
+		return weigh(c, r)
 	}
 	return nil
+}
+
+// weigh prefers members as leaders, more and less.
+func weigh(c *raft.Configuration, r *rand.Rand) (changes []raft.MemberChange) {
+	for _, m := range c.Members {
+		if r.IntN(2) == 0 {
+			changes = append(changes, raft.MemberChange{Kind: raft.SetPriority, ID: m.ID, Priority: uint16(r.IntN(4))})
+		}
+	}
+	return changes
 }
 
 // worst is a member that has lost something, or else the one given.

@@ -16,6 +16,8 @@ type Plan struct {
 	Nodes int
 	// Spares is the number of nodes besides, that may be added.
 	Spares int
+	// Quiet is after what time without anything to do groups fall silent; 0: the nodes' default.
+	Quiet time.Duration
 	// Model: machines are kept in the model engine, which falls back at a crash as an engine on disk does; otherwise in B-trees.
 	Model bool
 	// Length is how long faults go on, in virtual time. Then some of the nodes are healed, and then all.
@@ -118,6 +120,10 @@ const (
 	ChangeMany                    // several changes of the membership in one step
 	Usurp                         // another node comes to lead early, and the leader hears of it late
 	Freeze                        // a node does not run for a while, and what is sent to it waits
+	Prefer                        // members are preferred as leaders, more and less
+	Lull                          // the clients begin nothing for a while
+	LoseName                      // a file of a node is not found any more
+	OldDisk                       // a node's disk is replaced by what was on it a while ago, under a new directory
 	faultKinds
 )
 
@@ -125,7 +131,8 @@ var faultNames = [...]string{"power cut", "power cut at I/O", "power cut of all"
 	"bridge", "connections reset", "disk stalls", "disk full", "write fails", "sync fails", "read fails", "clock jumps", "hand-over", "bit rot", "misdirected write",
 	"lost write", "wipe", "loop starved", "appends held", "burst of writes", "leader stranded", "client cut off", "client's answers held",
 	"node added", "node removed", "node demoted", "node promoted", "node replaced", "several changes",
-	"leader usurped", "node frozen"}
+	"leader usurped", "node frozen",
+	"preference", "lull", "name lost", "older disk"}
 
 // String is the kind in words.
 func (k FaultKind) String() string {
@@ -173,6 +180,10 @@ var pace = [faultKinds]struct{ every, least, most time.Duration }{
 	ReplaceNode:  {4 * time.Second, 500 * time.Millisecond, 5 * time.Second},
 	ChangeMany:   {3 * time.Second, 500 * time.Millisecond, 5 * time.Second},
 	Freeze:       {2 * time.Second, 200 * time.Millisecond, 4 * time.Second},
+	Prefer:       {4 * time.Second, 500 * time.Millisecond, 5 * time.Second},
+	Lull:         {3 * time.Second, time.Second, 4 * time.Second},
+	LoseName:     {6 * time.Second, 0, 0},
+	OldDisk:      {6 * time.Second, 0, 0},
 }
 
 // Draw makes the plan of a seed: a random subset of everything that can go wrong, at random rates.
@@ -204,6 +215,9 @@ func Draw(seed uint64) Plan {
 	}
 	if slices.ContainsFunc(p.Faults, func(f Fault) bool { return f.Kind.ofMembers() }) {
 		p.Spares = 3
+	}
+	if r.IntN(3) == 0 {
+		p.Quiet = between(r, 100*time.Millisecond, 2*time.Second)
 	}
 	return p
 }

@@ -60,6 +60,13 @@ const (
 	leaderDemotedItself
 	changeRefusedEarly
 	changeTruncated
+	handedToPreferred
+	fellSilent
+	faultWhileSilent
+	rotInNodeFile
+	rotInGroupFile
+	nameLost
+	oldImageRefused
 	situations
 )
 
@@ -73,7 +80,9 @@ var situationNames = [situations]string{"leader elected", "leader stalled on its
 	"configuration committed", "joint configuration committed", "joint configuration left by another leader", "leader crashed in a joint configuration",
 	"crash in a joint configuration", "image sent in a joint configuration", "image installed in a joint configuration", "learner promoted by itself",
 	"node that had lost something replaced", "member removed", "removed node added again", "removed node asked for votes", "leader removed itself", "leader took its own vote",
-	"membership change refused before the term's first commit", "configuration truncated"}
+	"membership change refused before the term's first commit", "configuration truncated",
+	"leadership handed to a preferred voter", "groups fell silent", "fault while a group was silent", "rot in the node file", "rot in a group file", "name lost",
+	"older disk refused under a new directory"}
 
 // Reached counts the situations that runs have been in, and the faults that struck.
 type Reached struct {

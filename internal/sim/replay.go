@@ -46,6 +46,8 @@ func (p Plan) Validate() error {
 		return fmt.Errorf("sim: expected 1 to 9 nodes and a skew for each, found %d and %d", p.Nodes, len(p.Skew))
 	case p.Spares < 0 || p.Spares > 9:
 		return fmt.Errorf("sim: expected 0 to 9 nodes to be added, found %d", p.Spares)
+	case p.Quiet != 0 && p.Quiet < 75*time.Millisecond:
+		return fmt.Errorf("sim: expected silence after a heartbeat's interval at least, or 0 for the default, found %v", p.Quiet)
 	case p.Length <= 0 || p.Tick <= 0 || p.Think <= 0 || p.Weather.Jitter <= 0 || p.Weather.LagFor <= 0 || p.Weather.SlowFor <= 0:
 		return fmt.Errorf("sim: expected times above 0, found a length of %v, ticks of %v, a pause of %v, and the weather %+v", p.Length, p.Tick, p.Think, p.Weather)
 	case p.Clients < 1 || p.Keys < 1:

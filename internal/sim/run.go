@@ -96,27 +96,36 @@ func (w *World) play() error {
 		if phase.all {
 			w.raise(w.wiped()) // to see that they stay out
 		}
-		if err := w.run("leaders of "+phase.name, leaderWithin+startWithin, func() bool { return w.led(phase.lanes) }); err != nil {
+		if err := w.settle(phase.name, phase.lanes); err != nil {
 			return err
-		}
-		// What was lost before has to be noticed without anything new; and what is new has to get through.
-		errands := w.errands()
-		for _, step := range []struct {
-			name   string
-			within time.Duration
-			done   func() bool
-		}{
-			{"convergence of ", convergeWithin, func() bool { return w.converged(phase.lanes) }},
-			{"a write in each group of ", servedWithin, func() bool { return w.served(errands, phase.lanes) }},
-			{"convergence after a write of ", convergeWithin, func() bool { return w.converged(phase.lanes) }},
-		} {
-			if err := w.run(step.name+phase.name, step.within, step.done); err != nil {
-				return err
-			}
 		}
 		w.reach.add(quorumHealed)
 	}
+	if err := w.rest(); err != nil {
+		return err
+	}
 	return w.compareAll()
+}
+
+// settle waits until nodes that were healed lead, agree and serve.
+func (w *World) settle(name string, lanes []*lane) error {
+	// What was lost before has to be noticed without anything new; and what is new has to get through.
+	errands := w.errands()
+	for _, step := range []struct {
+		name   string
+		within time.Duration
+		done   func() bool
+	}{
+		{"leaders of ", leaderWithin + startWithin, func() bool { return w.led(lanes) }},
+		{"convergence of ", convergeWithin, func() bool { return w.converged(lanes) }},
+		{"a write in each group of ", servedWithin, func() bool { return w.served(errands, lanes) }},
+		{"convergence after a write of ", convergeWithin, func() bool { return w.converged(lanes) }},
+	} {
+		if err := w.run(step.name+name, step.within, step.done); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // startWithin is how long it may take until a node that failed to start is tried again.

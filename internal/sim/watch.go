@@ -104,6 +104,9 @@ func (w *World) sent(s *Server, to raft.NodeID, group raft.GroupID, m *raft.Mess
 		}
 		w.show(happening{what: messageSent, lane: l.number, peer: w.number(to), group: at, text: fmt.Sprintf("%s in term %d%s", m.Type, m.Term, no)})
 	}
+	if m.Type == raft.MsgHeartbeat && at >= 0 && at < groupCount {
+		l.beats[at] = w.Now()
+	}
 	if s.node == nil || l.lost || s.disk.Crashed() || at < 0 || at >= groupCount {
 		return
 	}

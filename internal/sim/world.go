@@ -45,6 +45,8 @@ type World struct {
 	mended []bool
 	// chosen is what each fault of the plan came to.
 	chosen []choice
+	// lull is until when the clients begin nothing.
+	lull time.Duration
 	// wishes are the changes of the membership that were asked for.
 	wishes []*wish
 	// cuts, holds and appendHolds count what lies in the way of each direction.
@@ -77,7 +79,7 @@ func NewWorld(p Plan, record bool, logger *slog.Logger) *World {
 	w.laws.world = w
 	machines := &recordedMachines{world: w}
 	w.Cluster = NewCluster(Options{
-		Seed: p.Seed, Nodes: p.Nodes, Groups: worldGroups(p), Machines: machines.of, Logger: logger, TickInterval: p.Tick,
+		Seed: p.Seed, Nodes: p.Nodes, Groups: worldGroups(p), Machines: machines.of, Logger: logger, TickInterval: p.Tick, QuietAfter: p.Quiet,
 		FS:    func(d *disk.Disk) fs.FS { return w.prepare(d) },
 		Clock: func(i int) node.Clock { return &w.lanes[i].clock },
 		Hooks: w.hooks,
@@ -169,6 +171,11 @@ func (w *World) found() error {
 			return err
 		}
 		w.calm = false
+	}
+	if slices.ContainsFunc(w.Plan.Faults, func(f Fault) bool { return f.Kind == OldDisk }) {
+		for _, l := range w.founders() {
+			l.old = l.disk.KillProcess()
+		}
 	}
 	w.network.SetClassFaults(transport.Control, transport.ManualFaults{Drop: w.Plan.Weather.Drop, Duplicate: w.Plan.Weather.Duplicate})
 	w.network.SetClassFaults(transport.Bulk, transport.ManualFaults{Duplicate: w.Plan.Weather.Duplicate})

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	iofs "io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -129,6 +130,29 @@ func (d *Disk) Flip(name string, off int64, mask byte) error {
 	before := n.content.allocated
 	n.content.flip(off, mask)
 	d.used += n.content.allocated - before
+	return nil
+}
+
+// LoseName takes a name of a file or directory away, in what the kernel shows and on the disk alike: what an entry of a directory comes to whose
+// bits have rotted. It is not an operation and needs no sync. It fails when there is no such name.
+func (d *Disk) LoseName(name string) error {
+	op := Op{Kind: OpRemove, Path: clean(name)}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	dir, base, err := d.parent(op.Path)
+	if err != nil {
+		return pathError(op, err)
+	}
+	n := dir.entries[base]
+	if n == nil {
+		return pathError(op, iofs.ErrNotExist)
+	}
+	dir.sync() // what was pending of other names may have become durable at any moment
+	delete(dir.entries, base)
+	delete(dir.durable, base)
+	if !n.isDir() {
+		d.drop(n)
+	}
 	return nil
 }
 

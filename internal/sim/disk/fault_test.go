@@ -205,3 +205,22 @@ func Example() {
 	fmt.Println(whole.Ops(), "operations, and then:", err)
 	// Output: 3 operations, and then: open vote: file does not exist
 }
+
+// A name that is lost is found neither by the kernel nor after a power cut, and its neighbours are.
+func TestALostNameIsGoneForGood(t *testing.T) {
+	d := disk.New(1)
+	require.NoError(t, d.MkdirAll("a/b"))
+	for _, name := range []string{"a/x", "a/y", "a/b/z"} {
+		f, err := d.Create(name)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	}
+	require.NoError(t, d.LoseName("a/x"))
+	require.NoError(t, d.LoseName("a/b"))
+	require.ErrorIs(t, d.LoseName("a/x"), fs.ErrNotExist)
+	for _, seen := range []*disk.Disk{d, d.Crash(disk.Cut{Keep: disk.Nothing})} {
+		names, err := seen.List("a")
+		require.NoError(t, err)
+		require.Equal(t, []string{"y"}, names)
+	}
+}
