@@ -231,3 +231,24 @@ func TestSoleVoterNeedsNoPromise(t *testing.T) {
 	require.EqualValues(t, 1, index)
 	require.EqualValues(t, raft.Leader, core.Status().Role)
 }
+
+// TestNoLeaseIsAskedForDuringATransfer: who promised for a round after the request to take over would refuse the target its vote.
+func TestNoLeaseIsAskedForDuringATransfer(t *testing.T) {
+	core, now := leasedLeader(t)
+	asked := func() time.Duration {
+		now += 80 * millisecond
+		core.Tick(now)
+		for _, m := range carryOut(core).Send {
+			if m.Type == raft.MsgHeartbeat {
+				return m.Lease
+			}
+		}
+		require.Fail(t, "no heartbeat")
+		return 0
+	}
+	require.Equal(t, 500*time.Millisecond, asked())
+	require.NoError(t, core.Transfer("n2"))
+	require.Zero(t, asked())
+	require.NoError(t, core.Transfer("n1"), "called off")
+	require.Equal(t, 500*time.Millisecond, asked())
+}

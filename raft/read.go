@@ -80,7 +80,11 @@ func (c *Core) beginRound() {
 func (c *Core) heartbeat(p *peer) {
 	commit := min(c.commit, p.match)
 	p.told = max(p.told, commit)
-	c.send(Message{Type: MsgHeartbeat, To: p.ID, Commit: commit, Round: c.round, SentAt: c.now, Lease: c.cfg.LeaseDuration, Quiet: c.silence.announced})
+	lease := c.cfg.LeaseDuration
+	if c.transferee.asked {
+		lease = 0
+	}
+	c.send(Message{Type: MsgHeartbeat, To: p.ID, Commit: commit, Round: c.round, SentAt: c.now, Lease: lease, Quiet: c.silence.announced})
 }
 
 // confirmReads serves the reads of every round that a quorum has answered. An answer to a later round is one to the earlier

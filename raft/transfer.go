@@ -4,6 +4,9 @@ package raft
 type transferee struct {
 	to       NodeID
 	deadline Monotonic
+	// asked: the target was told. Until this transfer is over no lease is asked for: whoever promised one for a later round would refuse the
+	// target its vote.
+	asked bool
 	// preferred: the leader chose the target for its priority.
 	preferred bool
 }
@@ -39,6 +42,7 @@ func (c *Core) beginTransfer(p *peer) {
 func (c *Core) handOverTo(p *peer) {
 	if c.role == Leader && c.transferee.to == p.ID && p.match == c.log.last {
 		c.dropLease()
+		c.transferee.asked = true
 		c.send(Message{Type: MsgTransfer, To: p.ID, Round: c.round})
 	}
 }
