@@ -131,8 +131,7 @@ var faultNames = [...]string{"power cut", "power cut at I/O", "power cut of all"
 	"bridge", "connections reset", "disk stalls", "disk full", "write fails", "sync fails", "read fails", "clock jumps", "hand-over", "bit rot", "misdirected write",
 	"lost write", "wipe", "loop starved", "appends held", "burst of writes", "leader stranded", "client cut off", "client's answers held",
 	"node added", "node removed", "node demoted", "node promoted", "node replaced", "several changes",
-	"leader usurped", "node frozen",
-	"preference", "lull", "name lost", "older disk"}
+	"leader usurped", "node frozen", "preference", "lull", "name lost", "older disk"}
 
 // String is the kind in words.
 func (k FaultKind) String() string {
