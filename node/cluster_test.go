@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -137,6 +138,10 @@ func (c *testCluster) caughtUp(group string) {
 	c.t.Helper()
 	ctx := testContext(c.t)
 	index, err := c.leader(group).Read(ctx)
+	for errors.As(err, new(*raft.NotLeaderError)) { // leadership moves
+		require.NoError(c.t, ctx.Err())
+		index, err = c.leader(group).Read(ctx)
+	}
 	require.NoError(c.t, err)
 	for id, n := range c.nodes {
 		require.NoError(c.t, n.Group(group).WaitApplied(ctx, index), "%s at %d of %d", id, n.Group(group).Applied(), index)
