@@ -57,8 +57,23 @@ func (c *testCluster) recovers(group string) {
 // A leader whose disk has lost an entry that a follower needs goes on, and hands leadership to one that has the entry.
 func TestALeaderThatLostAnEntryHandsOver(t *testing.T) {
 	c := damaged(t, logGroup(), false)
-	c.recovers("log")
-	require.NotEqual(t, raft.NodeID("n1"), c.leader("log").Role().Leader)
+	met := make(chan struct{}, 1000)
+	opts := c.options("n1")
+	opts.Hooks.Damaged = func(raft.GroupID, string, error) { met <- struct{}{} }
+	opts.ScrubBytesPerSecond = -1
+	c.startWith(opts)
+	c.start("n3")
+	select { // only n1 can win while n2 is down
+	case <-met:
+	case <-testContext(t).Done():
+		require.Fail(t, "the leader never needed what it has lost")
+	}
+	c.start("n2")
+	c.propose("log", "last")
+	c.caughtUp("log")
+	for id, n := range c.nodes {
+		require.NoError(t, n.Group("log").Role().Err, id)
+	}
 	l, whole := c.nodes["n3"].Group("log").Ledger(), c.nodes["n2"].Group("log").Ledger()
 	for i := l.Base().ID.Index + 1; i <= l.Last().Index; i++ {
 		want, err := whole.Record(i)
