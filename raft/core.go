@@ -182,7 +182,10 @@ func (c *Core) Step(m Message, entries []Entry) error {
 	if err := c.checkMessage(&m, entries); err != nil {
 		return err
 	}
-	if stirs(&m) {
+	switch {
+	case m.Type == MsgPreVote:
+		c.Wake() // who asks may be no member any more, and not have asked the leader, which others would miss now
+	case stirs(&m):
 		c.stir()
 	}
 	switch {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/ledgerkv/ledgerkv/raft"
 )
 
 // rest lets virtual time pass.
@@ -71,4 +73,23 @@ func TestTheLeaderOfASilentGroupIsMissed(t *testing.T) {
 			m.silent()
 		})
 	}
+}
+
+// A node that was removed while it was away asks the members that it knows for votes, and these miss no leader that is silent, and that it does not know.
+func TestARemovedNodeDeposesNoSilentLeader(t *testing.T) {
+	changing(t, func(m *members) {
+		gone := m.servers[0]
+		gone.PowerCut()
+		n4 := m.join()
+		m.change(raft.MemberChange{Kind: raft.AddLearner, ID: "n4", Promote: true, Replaces: "n1"})
+		m.settled(m.servers[1], m.servers[2], n4)
+		m.lead(n4)
+		m.settled(m.servers[1], m.servers[2], n4)
+		m.rest(15 * time.Second) // the store is silent by then; the log, of which n1 is still a member, is not
+		term := n4.node.Group(kvGroup).Role().Term
+		require.NoError(t, gone.Start())
+		m.rest(5 * time.Second)
+		require.Equal(t, n4.ID(), m.leader().ID())
+		require.Equal(t, term, n4.node.Group(kvGroup).Role().Term)
+	})
 }
