@@ -51,6 +51,9 @@ func (w *World) roleChanged(l *lane, at int, r node.RoleState) {
 	if r.Term < seen.term {
 		w.violate(fmt.Errorf("law 6: %s went back from term %d to %d in group %d", l.id, seen.term, r.Term, at+1))
 	}
+	if r.Term > seen.term && w.Plan.Weather.CutDelicate > 0 && w.random.IntN(4) == 0 {
+		w.delicate(l)
+	}
 	fresh := r.Role == raft.Leader && !(seen.term == r.Term && r.Ready)
 	seen.term = r.Term
 	w.note(happening{what: roleChanged, lane: l.number, group: at, role: r.Role, term: r.Term, ready: r.Ready})

@@ -48,6 +48,9 @@ func (w *workshop) build(ctx context.Context, d *driver, name, overlay string) (
 	if d.program {
 		args = []string{"build"}
 	}
+	if d.race {
+		args = append(args, "-race")
+	}
 	args = append(args, "-trimpath", "-buildvcs=false", "-o", bin) // the same source is the same binary (results.go)
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
@@ -82,7 +85,11 @@ func (w *workshop) run(ctx context.Context, d *driver, bin string, args []string
 	if !d.program {
 		args = append(args, "-test.timeout", "0")
 	}
-	script := fmt.Sprintf(`ulimit -t %d -v %d && exec "$0" "$@"`, int(limit.Seconds())+1, maxMemory)
+	memory := fmt.Sprint(maxMemory)
+	if d.race {
+		memory = "unlimited" // the race detector reserves more address space than there is memory
+	}
+	script := fmt.Sprintf(`ulimit -t %d -v %s && exec "$0" "$@"`, int(limit.Seconds())+1, memory)
 	cmd := exec.CommandContext(ctx, "bash", append([]string{"-c", script, bin}, args...)...)
 	cmd.Dir = filepath.Join(w.root, filepath.FromSlash(d.dir))
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")

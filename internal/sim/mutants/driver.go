@@ -12,8 +12,8 @@ type driver struct {
 	// dir is its package, relative to the module's root; a driver whose directory is not there is left out. module is the root of the
 	// module that it belongs to, "." for ours.
 	dir, module string
-	// program: it is built and run; otherwise its tests are.
-	program bool
+	// program: it is built and run; otherwise its tests are. race: with the race detector.
+	program, race bool
 	// args makes it look at the n-th range of seeds. It exits with status 0 when it found nothing, and prints the seed when it did.
 	args func(n int) []string
 	// first is the number of the first seed of the n-th range.
@@ -46,6 +46,10 @@ var drivers = []driver{
 		args: func(int) []string { return []string{"-test.run", "^TestFlipEveryByte$"} },
 	},
 	{
+		name: "race", dir: "ledger", module: ".", first: from(1), last: 10, race: true,
+		args: func(int) []string { return []string{"-test.run", "^TestLoopsTogether$"} },
+	},
+	{
 		name: "scenario", dir: "internal/sim", module: ".", first: from(1),
 		args: func(n int) []string {
 			return []string{"-test.run", "^TestPowerCut$", "-power.seed", fmt.Sprint(from(1)(n)), "-power.every", "41"}
@@ -60,7 +64,7 @@ var drivers = []driver{
 	{
 		name: "machine", dir: "kv", module: ".", first: from(1),
 		args: func(n int) []string {
-			return []string{"-test.run", "^(TestMachineDoesWhatTheModelSays|TestBatchingDoesNotMatter)$", "-seed", fmt.Sprint(from(1)(n))}
+			return []string{"-test.run", "^(TestMachineDoesWhatTheModelSays|TestBatchingDoesNotMatter|TestADeleteOfARangeIsBounded)$", "-seed", fmt.Sprint(from(1)(n))}
 		},
 	},
 	{
