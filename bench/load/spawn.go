@@ -8,27 +8,42 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
-	"syscall"
 )
 
 // nodeVariable names the system whose node a process is to be.
 const nodeVariable = "LEDGERKV_BENCH_NODE"
 
-// Process is a node's process that Spawn has started. Its methods may be called from any goroutine.
-type Process struct {
-	// Answer is what the node has said when it was ready.
-	Answer []byte
-
-	cmd   *exec.Cmd
-	stdin io.Closer
-	ended chan struct{} // closed when the process has been waited for
-	once  sync.Once
+// NodeServer is a System whose clusters have nodes in processes of their own (ThreeProcesses, ThreeProcessesRemote). Spawn starts this program once more for each, and
+// there OpenNode is called.
+type NodeServer interface {
+	// OpenNode opens a node as spec, a line of text, says, and blocks until it is up as far as it can be on its own.
+	OpenNode(ctx context.Context, spec string) (Node, error)
 }
 
-// Spawn starts this program once more, as a node of a system (NodeServer), and blocks until the node says that it is ready, the process ends or ctx is done. spec and
-// the answer are a line each. The process ends with this one, however this one ends.
-func Spawn(ctx context.Context, system string, spec []byte) (*Process, error) {
+// Node is a node in a process of its own, as that process sees it. Its methods are called from one goroutine.
+type Node interface {
+	// Ask does or answers what the process that has started this one asks by Process.Ask. Both are a line.
+	Ask(question string) (answer string)
+	// Close closes the node cleanly.
+	Close() error
+}
+
+// Process is a node's process, as the process that has started it sees it. Its methods may be called from any goroutine.
+type Process struct {
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when the process has been waited for
+	lines chan string   // what it says; closed at its end
+
+	mu    sync.Mutex // one question at a time
+	stdin io.WriteCloser
+	close sync.Once
+}
+
+// Spawn starts this program once more, as a node of a system, and blocks until the node is open, the process ends or ctx is done. The process ends with this one,
+// however this one ends.
+func Spawn(ctx context.Context, system, spec string) (*Process, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("load: to start a node's process: %w", err)
@@ -36,47 +51,33 @@ func Spawn(ctx context.Context, system string, spec []byte) (*Process, error) {
 	cmd := exec.Command(program)
 	cmd.Env = append(os.Environ(), nodeVariable+"="+system)
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = ownGroup() // a Ctrl-C at the terminal is for the program that measures, which ends its nodes itself
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, fmt.Errorf("load: to start a node's process: %w", err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
+	cmd.SysProcAttr = childAttributes()
+	stdin, err1 := cmd.StdinPipe()
+	stdout, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2); err != nil {
 		return nil, fmt.Errorf("load: to start a node's process: %w", err)
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("load: to start a node's process: %w", err)
 	}
-	p := &Process{cmd: cmd, stdin: stdin, ended: make(chan struct{})}
-	answer := make(chan []byte, 1)
-	go p.watch(stdout, answer)
-	if _, err := fmt.Fprintf(stdin, "%s\n", spec); err != nil {
+	p := &Process{cmd: cmd, stdin: stdin, ended: make(chan struct{}), lines: make(chan string, 1)}
+	go p.watch(stdout)
+	if _, err := p.Ask(ctx, spec); err != nil {
 		p.Kill()
-		return nil, fmt.Errorf("load: to tell a node's process what it is: %w", err)
+		return nil, fmt.Errorf("load: a node's process did not become ready: %w", err)
 	}
-	select {
-	case line, ok := <-answer:
-		if !ok {
-			return nil, errors.New("load: a node's process ended before it was ready; what it has printed says why")
-		}
-		p.Answer = line
-		return p, nil
-	case <-ctx.Done():
-		p.Kill()
-		return nil, ctx.Err()
-	}
+	return p, nil
 }
 
-// watch reads the one line that the node says, and waits for its end.
-func (p *Process) watch(stdout io.Reader, answer chan<- []byte) {
-	lines := bufio.NewReader(stdout)
-	if line, err := lines.ReadBytes('\n'); err == nil {
-		answer <- line[:len(line)-1]
-	} else {
-		close(answer)
+// watch passes on what the node says, and waits for its end.
+func (p *Process) watch(stdout io.Reader) {
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		select {
+		case p.lines <- lines.Text():
+		default: // nobody has asked, or has given up
+		}
 	}
-	_, _ = io.Copy(io.Discard, lines)
+	close(p.lines)
 	_ = p.cmd.Wait()
 	close(p.ended)
 }
@@ -84,12 +85,28 @@ func (p *Process) watch(stdout io.Reader, answer chan<- []byte) {
 // PID is the process's number.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Signal sends a signal.
-func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
+// Ask asks the node something, a line, and blocks until it has answered, the process ends or ctx is done. After a question that was given up the answers are of no
+// more use: only Stop and Kill are.
+func (p *Process) Ask(ctx context.Context, question string) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, err := fmt.Fprintf(p.stdin, "%s\n", question); err != nil {
+		return "", fmt.Errorf("load: the process of a node is gone: %w", err)
+	}
+	select {
+	case line, ok := <-p.lines:
+		if !ok {
+			return "", errors.New("load: the process of a node has ended; what it has printed says why")
+		}
+		return line, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
 
 // Stop asks the node to close and waits until the process has ended, or ctx is done.
 func (p *Process) Stop(ctx context.Context) error {
-	p.once.Do(func() { _ = p.stdin.Close() })
+	p.close.Do(func() { _ = p.stdin.Close() })
 	select {
 	case <-p.ended:
 		return nil
@@ -102,33 +119,38 @@ func (p *Process) Stop(ctx context.Context) error {
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.ended
-	p.once.Do(func() { _ = p.stdin.Close() })
+	p.close.Do(func() { _ = p.stdin.Close() })
 }
 
-// ServeSpawned runs the node that this process was started as by Spawn, until the program that started it ends or asks for it, and reports whether it was. A
-// program that measures calls it before anything else.
+// ServeSpawned runs the node that this process was started as by Spawn, until the program that has started it ends or closes it, and reports whether it was. A program
+// that measures calls it before anything else.
 func ServeSpawned(systems []System) (spawned bool, err error) {
 	name := os.Getenv(nodeVariable)
 	if name == "" {
 		return false, nil
 	}
 	for _, s := range systems {
-		server, ok := s.(NodeServer)
-		if !ok || s.Info().Name != name {
-			continue
+		if server, ok := s.(NodeServer); ok && s.Info().Name == name {
+			return true, serveNode(server, os.Stdin, os.Stdout)
 		}
-		in := bufio.NewReader(os.Stdin)
-		spec, err := in.ReadBytes('\n')
-		if err != nil {
-			return true, fmt.Errorf("load: expected a line that says what node to be: %w", err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		go func() { // ends with the process
-			_, _ = io.Copy(io.Discard, in)
-			cancel()
-		}()
-		return true, server.ServeNode(ctx, spec[:len(spec)-1], func(answer []byte) { fmt.Printf("%s\n", answer) })
 	}
 	return true, fmt.Errorf("load: asked to be a node of the system %q, which this program does not have or which has no processes of its own", name)
+}
+
+// serveNode opens a node as the first line says, then answers a line with a line, until there are no more.
+func serveNode(server NodeServer, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 1<<20)
+	if !lines.Scan() {
+		return errors.Join(errors.New("load: expected a line that says what node to be"), lines.Err())
+	}
+	node, err := server.OpenNode(context.Background(), lines.Text())
+	if err != nil {
+		return err
+	}
+	for answer := "ready"; ; answer = node.Ask(strings.TrimSpace(lines.Text())) {
+		if _, err := fmt.Fprintln(out, answer); err != nil || !lines.Scan() {
+			return node.Close()
+		}
+	}
 }

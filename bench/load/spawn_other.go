@@ -1,8 +1,13 @@
-//go:build !unix
+//go:build !linux
 
 package load
 
 import "syscall"
 
-// ownGroup keeps signals of the terminal away from a process, where there are such.
-func ownGroup() *syscall.SysProcAttr { return nil }
+func childAttributes() *syscall.SysProcAttr { return nil }
+
+// Freeze and Thaw are there on Linux alone; elsewhere they fail with ErrUnsupported.
+func (p *Process) Freeze() error { return ErrUnsupported }
+
+// Thaw fails with ErrUnsupported.
+func (p *Process) Thaw() error { return ErrUnsupported }

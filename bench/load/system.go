@@ -62,6 +62,8 @@ type Setup struct {
 	Groups int `json:"groups"`
 	// Log: the workload appends to and reads logs; otherwise it puts and gets keys. A system may need other groups for the one than for the other.
 	Log bool `json:"log,omitempty"`
+	// Lease: the workload reads with GetLease.
+	Lease bool `json:"lease,omitempty"`
 	// SmallLog: keep so little log and image so often that a replica that was away for some megabytes needs an image.
 	SmallLog bool `json:"small_log,omitempty"`
 }
@@ -211,12 +213,4 @@ type Operator interface {
 	// process that it shares.
 	Break(ctx context.Context, node int, fault Fault) error
 	Mend(ctx context.Context, node int) error
-}
-
-// NodeServer is a System whose clusters have nodes in processes of their own (ThreeProcesses, ThreeProcessesRemote). The program starts itself again for each: Spawn makes
-// the process, and in it ServeNode is called.
-type NodeServer interface {
-	// ServeNode runs a node as spec says, calls ready with whatever the starting process has to know, and blocks until ctx is done, which is at the latest when
-	// the process that has started it ends.
-	ServeNode(ctx context.Context, spec []byte, ready func(answer []byte)) error
 }
