@@ -4,6 +4,8 @@ import "time"
 
 // Measure is what a run has found. Times are in nanoseconds in its JSON form.
 type Measure struct {
+	// Round is the number of the round in which it was found, from 0, where a run has several.
+	Round int `json:"round"`
 	// Window is how long it counted, Ended how many operations ended in that time, with Items and Bytes as Done has them.
 	Window time.Duration `json:"window_ns"`
 	Ended  uint64        `json:"ended"`

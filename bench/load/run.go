@@ -172,3 +172,12 @@ func (c *caller) call(ctx context.Context) (Done, error) {
 	c.op.Kind = Put
 	return c.cluster.Do(ctx, &c.op)
 }
+
+// Watch lets a cluster be for a while, and then gives what a window of doing nothing costs. It blocks until that is over, or ctx is done, which is an error.
+func Watch(ctx context.Context, cluster Cluster, device string, settle, window time.Duration) (Usage, error) {
+	clock := SystemClock()
+	clock.Wait(ctx, settle)
+	before := readMeter(cluster, device)
+	clock.Wait(ctx, settle+window)
+	return readMeter(cluster, device).since(before), ctx.Err()
+}

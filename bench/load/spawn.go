@@ -37,21 +37,32 @@ type Process struct {
 	lines chan string   // what it says; closed at its end
 
 	mu    sync.Mutex // one question at a time
+	asked uint64     // questions, by which answers are told apart: one that was given up is answered all the same
 	stdin io.WriteCloser
 	close sync.Once
+}
+
+// Again is a command that starts this program once more, with the same arguments and a variable in its environment, by which it sees what it is to be. It ends when this
+// process does, on Linux, and is spared the signals of the terminal.
+func Again(variable, value string) (*exec.Cmd, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("load: to start this program again: %w", err)
+	}
+	cmd := exec.Command(program, os.Args[1:]...)
+	cmd.Env = append(os.Environ(), variable+"="+value)
+	cmd.SysProcAttr = childAttributes()
+	return cmd, nil
 }
 
 // Spawn starts this program once more, as a node of a system, and blocks until the node is open, the process ends or ctx is done. The process ends with this one,
 // however this one ends.
 func Spawn(ctx context.Context, system, spec string) (*Process, error) {
-	program, err := os.Executable()
+	cmd, err := Again(nodeVariable, system)
 	if err != nil {
-		return nil, fmt.Errorf("load: to start a node's process: %w", err)
+		return nil, err
 	}
-	cmd := exec.Command(program)
-	cmd.Env = append(os.Environ(), nodeVariable+"="+system)
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = childAttributes()
 	stdin, err1 := cmd.StdinPipe()
 	stdout, err2 := cmd.StdoutPipe()
 	if err := errors.Join(err1, err2); err != nil {
@@ -60,7 +71,7 @@ func Spawn(ctx context.Context, system, spec string) (*Process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("load: to start a node's process: %w", err)
 	}
-	p := &Process{cmd: cmd, stdin: stdin, ended: make(chan struct{}), lines: make(chan string, 1)}
+	p := &Process{cmd: cmd, stdin: stdin, ended: make(chan struct{}), lines: make(chan string, 64)}
 	go p.watch(stdout)
 	if _, err := p.Ask(ctx, spec); err != nil {
 		p.Kill()
@@ -85,22 +96,26 @@ func (p *Process) watch(stdout io.Reader) {
 // PID is the process's number.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Ask asks the node something, a line, and blocks until it has answered, the process ends or ctx is done. After a question that was given up the answers are of no
-// more use: only Stop and Kill are.
+// Ask asks the node something, a line, and blocks until it has answered, the process ends or ctx is done.
 func (p *Process) Ask(ctx context.Context, question string) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, err := fmt.Fprintf(p.stdin, "%s\n", question); err != nil {
+	p.asked++
+	if _, err := fmt.Fprintf(p.stdin, "%d %s\n", p.asked, question); err != nil {
 		return "", fmt.Errorf("load: the process of a node is gone: %w", err)
 	}
-	select {
-	case line, ok := <-p.lines:
-		if !ok {
-			return "", errors.New("load: the process of a node has ended; what it has printed says why")
+	for {
+		select {
+		case line, ok := <-p.lines:
+			if !ok {
+				return "", errors.New("load: the process of a node has ended; what it has printed says why")
+			}
+			if answer, ok := strings.CutPrefix(line, fmt.Sprintf("%d ", p.asked)); ok {
+				return answer, nil
+			}
+		case <-ctx.Done():
+			return "", ctx.Err()
 		}
-		return line, nil
-	case <-ctx.Done():
-		return "", ctx.Err()
 	}
 }
 
@@ -137,20 +152,24 @@ func ServeSpawned(systems []System) (spawned bool, err error) {
 	return true, fmt.Errorf("load: asked to be a node of the system %q, which this program does not have or which has no processes of its own", name)
 }
 
-// serveNode opens a node as the first line says, then answers a line with a line, until there are no more.
+// serveNode opens a node as the first line says, then answers a line with a line, until there are no more. Each begins with the question's number.
 func serveNode(server NodeServer, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 1<<20)
 	if !lines.Scan() {
 		return errors.Join(errors.New("load: expected a line that says what node to be"), lines.Err())
 	}
-	node, err := server.OpenNode(context.Background(), lines.Text())
+	number, spec, _ := strings.Cut(lines.Text(), " ")
+	node, err := server.OpenNode(context.Background(), spec)
 	if err != nil {
 		return err
 	}
-	for answer := "ready"; ; answer = node.Ask(strings.TrimSpace(lines.Text())) {
-		if _, err := fmt.Fprintln(out, answer); err != nil || !lines.Scan() {
+	for answer := "ready"; ; {
+		if _, err := fmt.Fprintf(out, "%s %s\n", number, answer); err != nil || !lines.Scan() {
 			return node.Close()
 		}
+		var question string
+		number, question, _ = strings.Cut(lines.Text(), " ")
+		answer = node.Ask(question)
 	}
 }
