@@ -60,8 +60,10 @@ type Slice struct {
 type Usage struct {
 	// CPU is processor time, in user and kernel mode.
 	CPU *time.Duration `json:"cpu_ns,omitempty"`
-	// Written is how many bytes were given to block devices, as the kernel counts it when pages become dirty.
-	Written *uint64 `json:"written_bytes,omitempty"`
+	// Written is how many bytes the processes had written to block devices, as the kernel counts them when pages become dirty: where it keeps files in large
+	// folios it counts whole ones. DeviceWritten is what the device below the data was given meanwhile, whoever wrote it.
+	Written       *uint64 `json:"written_bytes,omitempty"`
+	DeviceWritten *uint64 `json:"device_written_bytes,omitempty"`
 	// Flushes are those that the cluster counts itself (FlushCounter). DeviceFlushes are those that the block device below the data carried out meanwhile, whoever
 	// asked for them; flushes of several files at a time may be one there.
 	Flushes       *uint64 `json:"flushes,omitempty"`

@@ -13,7 +13,8 @@ import (
 // meter is a reading of everything that Usage is the difference of.
 type meter struct {
 	cpu                      time.Duration
-	written, flushes, device uint64
+	written, flushes         uint64
+	device, deviceWritten    uint64
 	peak                     uint64
 	allocations, allocated   uint64
 	cpuOK, writtenOK, peakOK bool
@@ -35,7 +36,7 @@ func readMeter(cluster Cluster, device string) meter {
 	if f, ok := cluster.(FlushCounter); ok {
 		m.flushes, m.flushesOK = f.Flushes(), true
 	}
-	m.device, m.deviceOK = deviceFlushes(device)
+	m.device, m.deviceWritten, m.deviceOK = deviceFigures(device)
 	samples := []metrics.Sample{{Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(samples)
 	m.allocations, m.allocated = samples[0].Value.Uint64(), samples[1].Value.Uint64()
@@ -73,6 +74,7 @@ func (m meter) since(before meter) Usage {
 	u.Written = known(m.written-before.written, same && m.writtenOK && before.writtenOK)
 	u.Flushes = known(m.flushes-before.flushes, m.flushesOK && before.flushesOK && m.flushes >= before.flushes)
 	u.DeviceFlushes = known(m.device-before.device, m.deviceOK && before.deviceOK)
+	u.DeviceWritten = known(m.deviceWritten-before.deviceWritten, m.deviceOK && before.deviceOK)
 	u.Peak = known(m.peak, same && m.peakOK && before.peakOK)
 	return u
 }
@@ -121,27 +123,28 @@ func processCPU(proc string) (time.Duration, bool) {
 	return time.Duration(user+system) * tick, err1 == nil && err2 == nil
 }
 
-// deviceFlushes gives how many flushes the block device below a directory has carried out.
-func deviceFlushes(dir string) (uint64, bool) {
+// deviceFigures gives how many flushes the block device below a directory has carried out, and how many bytes were written to it.
+func deviceFigures(dir string) (flushes, written uint64, ok bool) {
 	if dir == "" {
-		return 0, false
+		return 0, 0, false
 	}
 	major, minor, ok := deviceOf(dir)
 	if !ok {
-		return 0, false
+		return 0, 0, false
 	}
 	device := filepath.Join("/sys/dev/block", fmt.Sprintf("%d:%d", major, minor))
 	if _, err := os.Stat(filepath.Join(device, "partition")); err == nil {
-		device = filepath.Join(device, "..") // flushes are those of the whole disk
+		device += "/.." // flushes are those of the whole disk; Join would take the link away
 	}
-	data, err := os.ReadFile(filepath.Join(device, "stat"))
+	data, err := os.ReadFile(device + "/stat")
 	if err != nil {
-		return 0, false
+		return 0, 0, false
 	}
 	fields := strings.Fields(string(data))
-	if len(fields) < 16 { // the kernel counts them since 5.5, in the 16th field
-		return 0, false
+	if len(fields) < 16 { // the kernel counts flushes since 5.5, in the 16th field
+		return 0, 0, false
 	}
-	n, err := strconv.ParseUint(fields[15], 10, 64)
-	return n, err == nil
+	sectors, err1 := strconv.ParseUint(fields[6], 10, 64)
+	flushes, err2 := strconv.ParseUint(fields[15], 10, 64)
+	return flushes, sectors * 512, err1 == nil && err2 == nil
 }

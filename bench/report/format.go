@@ -134,7 +134,7 @@ func (f Figure) text(v float64) string {
 		return seconds(v)
 	case CPUShare:
 		return threeDigits(v*100) + " %"
-	case WritePerOp, Peak:
+	case WritePerOp, DeviceWritePerOp, Peak:
 		return bytesOf(v)
 	case Duration:
 		return seconds(v / 1e3)
@@ -168,6 +168,8 @@ func (f Figure) title() string {
 		return "CPU, of one processor"
 	case WritePerOp:
 		return "written per operation"
+	case DeviceWritePerOp:
+		return "written to the device per operation"
 	case FlushRate:
 		return "flushes"
 	case FlushPerOp:

@@ -77,19 +77,20 @@ type Figure string
 
 // The figures. Value figures are names in Measure.Values.
 const (
-	Rate       Figure = "rate"        // operations a second
-	ByteRate   Figure = "byte-rate"   // bytes a second
-	P50        Figure = "p50"         // latency of all kinds of operations together, in seconds
-	P99        Figure = "p99"         // the same
-	CPUPerOp   Figure = "cpu-op"      // processor seconds an operation
-	CPUShare   Figure = "cpu-share"   // processor seconds a second
-	WritePerOp Figure = "write-op"    // bytes written an operation
-	FlushRate  Figure = "flush-rate"  // flushes a second, as the system counts them
-	FlushPerOp Figure = "flush-op"    // flushes an operation
-	DeviceRate Figure = "device-rate" // flushes a second that the device has seen
-	Peak       Figure = "peak"        // bytes of memory
-	AllocPerOp Figure = "alloc-op"    // allocations an operation
-	Duration   Figure = "ms"          // Values["ms"], in milliseconds
+	Rate             Figure = "rate"            // operations a second
+	ByteRate         Figure = "byte-rate"       // bytes a second
+	P50              Figure = "p50"             // latency of all kinds of operations together, in seconds
+	P99              Figure = "p99"             // the same
+	CPUPerOp         Figure = "cpu-op"          // processor seconds an operation
+	CPUShare         Figure = "cpu-share"       // processor seconds a second
+	WritePerOp       Figure = "write-op"        // bytes written an operation
+	DeviceWritePerOp Figure = "device-write-op" // bytes that the device was given, an operation
+	FlushRate        Figure = "flush-rate"      // flushes a second, as the system counts them
+	FlushPerOp       Figure = "flush-op"        // flushes an operation
+	DeviceRate       Figure = "device-rate"     // flushes a second that the device has seen
+	Peak             Figure = "peak"            // bytes of memory
+	AllocPerOp       Figure = "alloc-op"        // allocations an operation
+	Duration         Figure = "ms"              // Values["ms"], in milliseconds
 )
 
 // Point is a point of load.

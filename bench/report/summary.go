@@ -70,6 +70,8 @@ func figure(m *load.Measure, f Figure) (float64, bool) {
 		return usage(m.Usage.CPU, 1e-9, pick(f == CPUPerOp, ops, seconds))
 	case WritePerOp:
 		return usage(m.Usage.Written, 1, ops)
+	case DeviceWritePerOp:
+		return usage(m.Usage.DeviceWritten, 1, ops)
 	case FlushRate, FlushPerOp:
 		return usage(m.Usage.Flushes, 1, pick(f == FlushPerOp, ops, seconds))
 	case DeviceRate:

@@ -12,7 +12,7 @@ import (
 
 // columns are the figures of a table, for workloads that are under load and for those that take a time or idle.
 var (
-	loadColumns    = []Figure{Rate, ByteRate, P50, P99, CPUPerOp, WritePerOp, FlushPerOp, FlushRate, DeviceRate, AllocPerOp, Peak}
+	loadColumns    = []Figure{Rate, ByteRate, P50, P99, CPUPerOp, WritePerOp, DeviceWritePerOp, FlushPerOp, FlushRate, DeviceRate, AllocPerOp, Peak}
 	episodeColumns = []Figure{Duration, "max_ms"}
 	idleColumns    = []Figure{CPUShare, FlushRate, WritePerOp, Peak}
 )
@@ -117,6 +117,8 @@ func (f Figure) heading() string {
 		return "CPU"
 	case WritePerOp:
 		return "written/op"
+	case DeviceWritePerOp:
+		return "device written/op"
 	case FlushPerOp:
 		return "flushes/op"
 	case DeviceRate:
