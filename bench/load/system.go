@@ -22,6 +22,8 @@ type System interface {
 type Info struct {
 	// Name is what it is chosen by and called in reports: short, lower case, unique.
 	Name string `json:"name"`
+	// Family is the store that systems are variants of, empty when it is the name: the best of other families is what the first system of a run is held against.
+	Family string `json:"family,omitempty"`
 	// Version is of the store itself.
 	Version string `json:"version,omitempty"`
 	// Flushes says in a few words what is on which disks when a write is acknowledged: "a quorum, fdatasync".
@@ -38,6 +40,14 @@ type Info struct {
 	Groups bool    `json:"groups,omitempty"`
 	// Operable: its clusters are Operators.
 	Operable bool `json:"operable,omitempty"`
+}
+
+// Kin is the family, or the name where there is none.
+func (i Info) Kin() string {
+	if i.Family != "" {
+		return i.Family
+	}
+	return i.Name
 }
 
 // Can tells whether the system has a shape and all the kinds of operations.

@@ -28,17 +28,13 @@ func (r *Report) ratioCharts() []ratioChart {
 		var all []found
 		lo, hi := 0.5, 2.0
 		for _, w := range r.Workloads {
-			for _, shape := range load.Shapes {
-				x, p := r.compared(w, shape, other.Name)
-				if x == nil {
-					continue
-				}
+			for _, x := range r.compared(w, other.Name) {
 				ratio, ok := r.Ratio(x, r.Systems[0].Name, w.Shows)
 				if !ok {
 					continue
 				}
 				lo, hi = min(lo, ratio), max(hi, ratio)
-				all = append(all, found{fmt.Sprintf("%s, %s", w.Title, p), fmt.Sprintf("%s; %s", w.Shows.title(), shape.Title()), ratio})
+				all = append(all, found{w.Title + ", " + x.Point.String() + inShape(x.Shape), w.Shows.title() + "; " + x.Shape.Title(), ratio})
 			}
 		}
 		place := scale{lo: lo, hi: hi, log: true, from: 0, length: 100}
@@ -57,14 +53,29 @@ func (r *Report) ratioCharts() []ratioChart {
 	return out
 }
 
-// compared is the point at which a workload is compared with another system: the showcase, or the last point that the other has.
-func (r *Report) compared(w Workload, shape load.Shape, system string) (*Result, Point) {
-	if p, ok := r.showcase(w, shape); ok {
-		if x := r.Find(system, w.Name, shape, p); x != nil {
-			return x, p
+// inShape names a shape where it isn't the one that most is measured in.
+func inShape(shape load.Shape) string {
+	if shape == load.ThreeNodes {
+		return ""
+	}
+	return " (" + string(shape) + ")"
+}
+
+// compared are the results of a system in a workload that it is compared by: the showcase of each shape, or all points where they differ in something else than load.
+func (r *Report) compared(w Workload, system string) []*Result {
+	var out []*Result
+	for _, shape := range load.Shapes {
+		points := r.points(w.Name, shape)
+		if p, ok := r.showcase(w, shape); ok && w.Axis == ByWorkers {
+			points = []Point{p}
+		}
+		for _, p := range points {
+			if x := r.Find(system, w.Name, shape, p); x != nil {
+				out = append(out, x)
+			}
 		}
 	}
-	return nil, Point{}
+	return out
 }
 
 // Left and Length are where a bar from Even to Mark is drawn.
@@ -82,8 +93,8 @@ func (r *Report) shares() []bar {
 			if x.Workload != w.Name || x.System != r.Systems[0].Name || !ok {
 				continue
 			}
-			out = append(out, bar{Name: fmt.Sprintf("%s, %s, %s", w.Title, x.Point, x.Shape.Title()), Value: fmt.Sprintf("%.0f %%", share*100), Width: min(100, share*100),
-				Why: fmt.Sprintf("%s of %s: %s", x.Bound.Of.text(x.Spread(x.Bound.Of).Median), x.Bound.Of.text(x.Bound.Value), x.Bound.Why)})
+			out = append(out, bar{Name: w.Title + ", " + x.Point.String() + inShape(x.Shape), Value: fmt.Sprintf("%.0f %%", share*100), Width: min(100, share*100),
+				Why: fmt.Sprintf("of %s: %s", x.Bound.Of.text(x.Bound.Value), x.Bound.Why)})
 		}
 	}
 	return out

@@ -16,9 +16,9 @@ type chart struct {
 	// y writes a value of the vertical axis. yLog: the axis is logarithmic.
 	y    func(float64) string
 	yLog bool
-	// dots: points are marked, with whiskers from the lowest to the highest run.
-	dots   bool
-	series []series
+	// dots: points are marked, with whiskers from the lowest to the highest run. apart: they are not joined, as there is nothing between them.
+	dots, apart bool
+	series      []series
 }
 
 // mark is a label at a place on an axis.
@@ -104,7 +104,9 @@ func (c *chart) draw(b *strings.Builder, s *series, x, y scale) {
 	if s.dashed {
 		dash = ` stroke-dasharray="5 4"`
 	}
-	fmt.Fprintf(b, `<path class="line c%d" d="%s"%s/>`, s.colour%palette, path.String(), dash)
+	if !c.apart {
+		fmt.Fprintf(b, `<path class="line c%d" d="%s"%s/>`, s.colour%palette, path.String(), dash)
+	}
 	if !c.dots {
 		return
 	}
@@ -127,8 +129,11 @@ func (c *chart) scales() (x, y scale, marks []float64) {
 		for _, p := range s.points {
 			xLo, xHi = min(xLo, p.x), max(xHi, p.x)
 			yHi = max(yHi, p.y, p.high)
-			if low := min(p.y, max(p.low, p.y/10)); low > 0 {
-				yLo = min(yLo, low)
+			if p.y > 0 {
+				yLo = min(yLo, p.y)
+			}
+			if p.low > 0 {
+				yLo = min(yLo, p.low)
 			}
 		}
 	}
@@ -175,6 +180,6 @@ type bar struct {
 	// Width is in per cent of the room, Mark where a mark stands, 0 for none.
 	Width, Mark float64
 	Colour      int
-	// Why is told when it is pointed at.
+	// Why says what it is held against.
 	Why string
 }

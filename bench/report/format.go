@@ -142,13 +142,22 @@ func (f Figure) text(v float64) string {
 	return threeDigits(v)
 }
 
-// short writes a value of a figure as a mark on an axis.
+// short writes a value of a figure as a mark on an axis: 10k, 2.5 ms.
 func (f Figure) short(v float64) string {
-	switch f {
-	case Rate:
-		return strings.ReplaceAll(scaled(v, unit{1e6, "M"}, unit{1e3, "k"}, unit{1, ""}), " ", "")
+	if v == 0 {
+		return "0"
 	}
-	return f.text(v)
+	number, name, _ := strings.Cut(f.text(v), " ")
+	if f == Rate {
+		number, name, _ = strings.Cut(scaled(v, unit{1e6, "M"}, unit{1e3, "k"}, unit{1, ""}), " ")
+	}
+	if strings.Contains(number, ".") {
+		number = strings.TrimRight(strings.TrimRight(number, "0"), ".")
+	}
+	if f == Rate {
+		return number + name
+	}
+	return strings.TrimSpace(number + " " + name)
 }
 
 // title is what a figure is called.

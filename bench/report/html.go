@@ -139,11 +139,11 @@ func (r *Report) cards() []card {
 	return out
 }
 
-// best is the other system that comes nearest to the first in a figure, of those that flush, and how far the first is ahead of it.
+// best is the system of another family that comes nearest to the first in a figure, of those that flush, and how far the first is ahead of it.
 func (r *Report) best(w Workload, shape load.Shape, p Point, f Figure) (least float64, name string) {
 	for _, s := range r.Systems[1:] {
 		x := r.Find(s.Name, w.Name, shape, p)
-		if x == nil || !s.Durable {
+		if x == nil || !s.Durable || s.Kin() == r.Systems[0].Kin() {
 			continue
 		}
 		if ratio, ok := r.Ratio(x, r.Systems[0].Name, f); ok && (name == "" || ratio < least) {

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/ledgerkv/ledgerkv/bench/load"
 )
@@ -47,36 +48,42 @@ func nameOf(s load.Info) string {
 // points are left out.
 func (r *Report) curves(w Workload, f Figure) []plot {
 	if len(r.Systems) == 1 {
-		c := r.emptyCurve(w, f, w.Title)
+		c := emptyCurve(w, f, w.Title)
 		for i, shape := range load.Shapes {
 			c.add(r, w, shape, r.Systems[0].Name, shape.Title(), i, f)
 		}
-		return c.done(w)
+		return c.done(w.About)
 	}
 	var out []plot
 	for _, shape := range load.Shapes {
-		c := r.emptyCurve(w, f, w.Title+" — "+shape.Title())
+		c := emptyCurve(w, f, w.Title)
 		for i, s := range r.Systems {
 			c.add(r, w, shape, s.Name, nameOf(s), i, f)
 			if n := len(c.series); n > 0 {
 				c.series[n-1].dashed = !s.Durable
 			}
 		}
-		out = append(out, c.done(w)...)
+		out = append(out, c.done(shapeAbout(shape, w.About))...)
 	}
 	return out
 }
 
-func (r *Report) emptyCurve(w Workload, f Figure, title string) *chart {
-	return &chart{title: title, xTitle: w.Axis.title(), y: f.short, dots: true, yLog: f != Rate && f != ByteRate}
+// shapeAbout is what is said of a plot that has one shape.
+func shapeAbout(shape load.Shape, about string) string { return sentence(shape.Title()) + " " + about }
+
+// sentence makes a sentence of a phrase.
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
+
+func emptyCurve(w Workload, f Figure, title string) *chart {
+	return &chart{title: title + ": " + f.title(), apart: w.Axis == ByLabel, xTitle: w.Axis.title(), y: f.short, dots: true, yLog: f != Rate && f != ByteRate}
 }
 
 // done gives the plot, if there is a line in it.
-func (c *chart) done(w Workload) []plot {
+func (c *chart) done(about string) []plot {
 	if !slices.ContainsFunc(c.series, func(s series) bool { return len(s.points) > 1 }) {
 		return nil
 	}
-	return []plot{c.plot(w.About)}
+	return []plot{c.plot(about)}
 }
 
 // add draws a system's line. Points stand side by side, whatever their numbers are: they grow by factors.
@@ -91,7 +98,11 @@ func (c *chart) add(r *Report, w Workload, shape load.Shape, system, name string
 		}
 		if x := r.Find(system, w.Name, shape, p); x != nil {
 			if s := x.Spread(f); s.Runs > 0 && s.Median > 0 {
-				line.points = append(line.points, xy{float64(at), s.Median, s.Min, s.Max})
+				x := float64(at)
+				if c.apart { // side by side, so that equal ones don't hide each other
+					x += 0.06 * float64(len(c.series))
+				}
+				line.points = append(line.points, xy{x, s.Median, s.Min, s.Max})
 			}
 		}
 	}
@@ -121,8 +132,9 @@ func (r *Report) percentiles(w Workload, shape load.Shape) []plot {
 	if !ok {
 		return nil
 	}
-	c := &chart{title: fmt.Sprintf("%s: latency, %s", w.Title, p), xTitle: "percentile", y: seconds, yLog: true,
-		ticks: []mark{{0, "0"}, {1, "90"}, {2, "99"}, {3, "99.9"}, {4, "99.99"}}}
+	half := math.Log10(2) // places are by the logarithm of what is slower: a half, a tenth, a hundredth
+	c := &chart{title: fmt.Sprintf("%s: latency, %s", w.Title, p), xTitle: "percentile", y: P99.short, yLog: true,
+		ticks: []mark{{half, "50"}, {1, "90"}, {2, "99"}, {3, "99.9"}, {4, "99.99"}}}
 	for i, s := range r.Systems {
 		x := r.Find(s.Name, w.Name, shape, p)
 		if x == nil {
@@ -133,7 +145,7 @@ func (r *Report) percentiles(w Workload, shape load.Shape) []plot {
 			continue
 		}
 		line := series{name: nameOf(s), colour: i, dashed: !s.Durable}
-		for at := 0.0; at <= 4 && math.Pow(10, at) <= float64(h.TotalCount()); at += 0.05 {
+		for at := half; at <= 4 && math.Pow(10, at) <= float64(h.TotalCount()); at += 0.05 {
 			ns := h.ValueAtPercentile(100 * (1 - math.Pow(10, -at)))
 			line.points = append(line.points, xy{x: at, y: float64(ns) / 1e9})
 		}
@@ -142,7 +154,7 @@ func (r *Report) percentiles(w Workload, shape load.Shape) []plot {
 	if len(c.series) == 0 {
 		return nil
 	}
-	return []plot{c.plot(shape.Title() + ", all rounds together. The further to the right, the rarer.")}
+	return []plot{c.plot(shapeAbout(shape, "All rounds together. The further to the right, the rarer."))}
 }
 
 // overTime draws the throughput and the 99th percentile of a workload's showcase as its first round went on.
@@ -152,7 +164,7 @@ func (r *Report) overTime(w Workload, shape load.Shape) []plot {
 		return nil
 	}
 	rate := &chart{title: fmt.Sprintf("%s: throughput over time, %s", w.Title, p), xTitle: "seconds", y: Rate.short}
-	slow := &chart{title: fmt.Sprintf("%s: p99 over time, %s", w.Title, p), xTitle: "seconds", y: seconds, yLog: true}
+	slow := &chart{title: fmt.Sprintf("%s: p99 over time, %s", w.Title, p), xTitle: "seconds", y: P99.short, yLog: true}
 	end := 0.0
 	for i, s := range r.Systems {
 		x := r.Find(s.Name, w.Name, shape, p)
@@ -176,15 +188,12 @@ func (r *Report) overTime(w Workload, shape load.Shape) []plot {
 	}
 	step := niceStep(end / 6)
 	for v := 0.0; v <= end+step/1000; v += step {
-		rate.ticks = append(rate.ticks, mark{v, threeDigitsShort(v)})
+		rate.ticks = append(rate.ticks, mark{v, fmt.Sprintf("%.3g", v)})
 	}
 	slow.ticks = rate.ticks
-	about := shape.Title() + ", first round, in parts of " + seconds(r.Find(rate.systemOf(r), w.Name, shape, p).Runs[0].Slice.Seconds()) + "."
+	about := shapeAbout(shape, "The first round, in parts of "+P99.short(r.Find(rate.systemOf(r), w.Name, shape, p).Runs[0].Slice.Seconds())+".")
 	return []plot{rate.plot(about), slow.plot(about)}
 }
 
 // systemOf is the system of a chart's first line.
 func (c *chart) systemOf(r *Report) string { return r.Systems[c.series[0].colour].Name }
-
-// threeDigitsShort writes a number without zeros at its end.
-func threeDigitsShort(v float64) string { return fmt.Sprintf("%.3g", v) }

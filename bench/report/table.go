@@ -109,8 +109,10 @@ func columnsOf(w Workload, rows []row) []Figure {
 // heading is a figure as the head of a column.
 func (f Figure) heading() string {
 	switch f {
-	case Rate, ByteRate:
+	case Rate:
 		return "throughput"
+	case ByteRate:
+		return "bytes"
 	case CPUPerOp:
 		return "CPU/op"
 	case CPUShare:
@@ -185,7 +187,7 @@ func Table(out io.Writer, r *Report) error {
 		for _, f := range s.Columns {
 			say("\t%s", f.heading())
 		}
-		say("\t%s is ahead\t\n", r.Systems[0].Name)
+		say("\t%s against it\t\n", r.Systems[0].Name)
 		for _, x := range s.Rows {
 			say("%s\t%s", x.Point.tick(s.Workload.Axis), x.System)
 			for _, f := range s.Columns {
