@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 
 	"github.com/ledgerkv/ledgerkv/bench/load"
 	"github.com/ledgerkv/ledgerkv/client"
@@ -14,7 +13,6 @@ import (
 type remote struct {
 	clients []*client.Client
 	logs    []*client.Log
-	wrote   atomic.Bool
 	// scans has each caller's follower of the log, by its number.
 	scans sync.Map
 	tail  tail
@@ -41,7 +39,6 @@ func (r *remote) Do(ctx context.Context, op *load.Op) (load.Done, error) {
 	c := r.clients[op.Worker%len(r.clients)]
 	switch op.Kind {
 	case load.Put:
-		r.writes()
 		_, err := c.Put(ctx, op.Key, op.Value)
 		return load.Done{Items: 1, Bytes: len(op.Value)}, err
 	case load.Get:
@@ -53,18 +50,10 @@ func (r *remote) Do(ctx context.Context, op *load.Op) (load.Done, error) {
 	case load.Range:
 		return ranged(c.Range(ctx, client.RangeOptions{From: op.Key, Limit: op.Limit}))
 	case load.Txn:
-		r.writes()
 		_, err := c.Txn(ctx, client.Do(puts(op)...))
 		return load.Done{Items: len(op.Keys), Bytes: len(op.Keys) * len(op.Value)}, err
 	}
 	return r.log(ctx, r.logs[op.Worker%len(r.logs)], op)
-}
-
-// writes remembers that there is something to remove.
-func (r *remote) writes() {
-	if !r.wrote.Load() {
-		r.wrote.Store(true)
-	}
 }
 
 // log does an operation of logs.

@@ -142,11 +142,11 @@ func (p nodeProcess) Ask(question string) string {
 // Close closes the member.
 func (p nodeProcess) Close() error { return p.close() }
 
-// Running is a cluster that runs already, as a system: its store group and its log group by name. Nothing but the caller's process is measured, and keys that begin
-// with load.KeyPrefix are written and at the end removed.
+// Running is a cluster that runs already, as a system: its store group and its log group by name, and its own name, which may be empty. Nothing but the caller's process
+// is measured. Keys that begin with load.KeyPrefix are written, and stay.
 type Running struct {
-	Endpoints  []string
-	Group, Log string
+	Endpoints           []string
+	Cluster, Group, Log string
 }
 
 // Info describes the system.
@@ -158,25 +158,19 @@ func (r *Running) Info() load.Info {
 }
 
 // Start connects to the cluster. Setup.Dir is not used.
-func (r *Running) Start(ctx context.Context, setup load.Setup) (load.Cluster, error) {
+func (r *Running) Start(_ context.Context, setup load.Setup) (load.Cluster, error) {
 	if setup.Shape != load.Running || setup.Groups > 1 {
 		return nil, load.ErrUnsupported
 	}
-	calls, err := dial(client.Options{Endpoints: r.Endpoints, Group: r.Group}, r.Log)
+	calls, err := dial(client.Options{Endpoints: r.Endpoints, Cluster: r.Cluster, Group: r.Group, Agent: "ledgerkv-bench"}, r.Log)
 	if err != nil {
 		return nil, err
 	}
-	return &running{remote: calls}, nil
+	return &running{calls}, nil
 }
 
 // running is a cluster that this program has not started.
 type running struct{ *remote }
 
-// Close removes the keys that were put, and disconnects.
-func (r *running) Close() error {
-	var err error
-	if r.wrote.Load() {
-		_, err = r.clients[0].DeletePrefix(context.Background(), []byte(load.KeyPrefix))
-	}
-	return errors.Join(err, r.close())
-}
+// Close disconnects.
+func (r *running) Close() error { return r.close() }

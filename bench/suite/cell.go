@@ -31,10 +31,6 @@ type cell struct {
 	Workload string         `json:"workload"`
 	Shape    load.Shape     `json:"shape"`
 	Points   []report.Point `json:"points"`
-	// Endpoints, Group and Log are those of a cluster that runs already (load.Running).
-	Endpoints []string `json:"endpoints,omitempty"`
-	Group     string   `json:"group,omitempty"`
-	Log       string   `json:"log,omitempty"`
 
 	Round  int           `json:"round"`
 	Window time.Duration `json:"window_ns"`

@@ -30,7 +30,7 @@ func (s *Settings) plan(systems []load.System, round int) []*cell {
 					}
 				}
 				out = append(out, &cell{System: info.Name, Workload: w.Name, Shape: shape, Points: points, Round: round, Window: s.Window, WarmUp: s.WarmUp,
-					Scale: s.Scale, Repeats: s.Repeats, Seed: s.Seed + uint64(round)<<32, Endpoints: s.Endpoints, Group: s.Group, Log: s.Log})
+					Scale: s.Scale, Repeats: s.Repeats, Seed: s.Seed + uint64(round)<<32})
 			}
 		}
 	}
@@ -43,6 +43,8 @@ func (s *Settings) chosen() []workload {
 		switch {
 		case len(s.Workloads) > 0:
 			return !slices.Contains(s.Workloads, w.Name)
+		case s.Running && w.setup.Log: // what is appended to somebody's log stays there
+			return true
 		case s.Quick:
 			return len(w.quick) == 0
 		}
@@ -52,7 +54,7 @@ func (s *Settings) chosen() []workload {
 
 // shapesOf gives a workload's shapes. A cluster that runs is a shape of all that needs no start.
 func (s *Settings) shapesOf(w *workload) []load.Shape {
-	if len(s.Endpoints) > 0 {
+	if s.Running {
 		if w.operable || w.fresh || w.Axis == report.ByGroups || w.setup.Lease {
 			return nil
 		}

@@ -94,7 +94,7 @@ func (x *session) rounds(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if len(x.Endpoints) == 0 {
+		if !x.Running {
 			x.terminal.Begin(report.Progress{Title: "the machine's limits", Round: round + 1, Rounds: x.Runs, Done: x.done, All: x.all, Left: x.left})
 			found, err := limits.Measure(ctx, x.dir, each/2)
 			if err != nil && ctx.Err() == nil {

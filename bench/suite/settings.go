@@ -39,9 +39,8 @@ type Settings struct {
 	// Procs is GOMAXPROCS of each measured process.
 	Procs int
 	Seed  uint64
-	// Endpoints name a cluster that runs already, Group its store and Log its log.
-	Endpoints  []string
-	Group, Log string
+	// Running: what is measured is a cluster that runs already (load.Running).
+	Running bool
 	// List shows what there is to choose from.
 	List bool
 
@@ -88,7 +87,7 @@ func (n numbers[T]) Set(s string) error {
 // Define defines the flags and gives the settings that they will be parsed into. running leaves out those that don't go with a cluster that runs already, which is all
 // there is to measure then.
 func Define(flags *flag.FlagSet, running bool) *Settings {
-	s := &Settings{Window: 5 * time.Second, WarmUp: 2 * time.Second, Runs: 3, Repeats: 3, Scale: 1, Procs: max(4, runtime.NumCPU()), Out: "bench-report", Group: "kv", Log: "log"}
+	s := &Settings{Window: 5 * time.Second, WarmUp: 2 * time.Second, Runs: 3, Repeats: 3, Scale: 1, Procs: max(4, runtime.NumCPU()), Out: "bench-report", Running: running}
 	flags.Var(words{&s.Workloads}, "workloads", "`names` of workloads, with commas between them; -list shows them")
 	flags.Var(numbers[int]{&s.Workers}, "workers", "`numbers` of callers, in the place of each workload's own")
 	flags.Var(numbers[float64]{&s.Rates}, "rates", "operations a second (`numbers`) of open loops, in the place of each workload's own")
@@ -103,7 +102,6 @@ func Define(flags *flag.FlagSet, running bool) *Settings {
 	flags.BoolVar(&s.List, "list", false, "show the systems, workloads and shapes")
 	flags.BoolVar(&s.Quick, "quick", false, "a part of everything, in less than five minutes")
 	if running {
-		flags.StringVar(&s.Log, "log", s.Log, "`name` of the log group that logs are measured on")
 		return s
 	}
 	flags.Var(words{&s.Systems}, "systems", "`names` of systems")

@@ -30,11 +30,13 @@ var bites = []bite{
 		"kv/store/b_test.go":            imports("store", "ledger", "statemachine/smtest", "github.com/cockroachdb/pebble/v2/vfs"),
 		"node/transport/memtest/kit.go": imports("memtest", "internal/sim", "github.com/stretchr/testify/require", "raft/rafttest"),
 		"internal/sim/a.go":             imports("sim", "node", "kv", "statemachine/smtest", "internal/chaos"),
-		"cmd/ledgerkv/main.go":          imports("main", "client", "ledger", "raft"),
+		"cmd/ledgerkv/main.go":          imports("main", "client", "ledger", "raft", "bench/load"),
 		"raft/raft_test.go":             imports("raft_test", "raft", "raft/rafttest"),
 	}, nil},
 	{"Arrows", "arrows that are not", map[string]string{
 		"client/a.go":             imports("client", "node"),
+		"examples/a.go":           imports("main", "bench/load"),
+		"kv/a.go":                 imports("kv", "bench"),
 		"kv/model/a.go":           imports("model", "statemachine"),
 		"ledger/a.go":             imports("ledger", "github.com/stretchr/testify/require", "internal/sim/disk", "node"),
 		"ledger/b_test.go":        imports("ledger_test", "node", "github.com/google/btree"),
@@ -46,6 +48,8 @@ var bites = []bite{
 		"strange/a.go":            imports("strange"),
 	}, []string{
 		"client/a.go:2: the arrow client → node is not in the drawing",
+		"examples/a.go:2: imports bench/load, which is there for tests and programs",
+		"kv/a.go:2: imports bench, which is there for tests and programs",
 		"kv/model/a.go:2: the arrow kv/model → statemachine is not in the drawing (docs/architecture.md, internal/lint/rooms.go); kv/model may import nothing",
 		"ledger/a.go:2: ledger may not import github.com/stretchr/testify/require; outside the standard library it may import nothing",
 		"ledger/a.go:3: imports internal/sim/disk, which is there for tests",
