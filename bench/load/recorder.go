@@ -1,7 +1,6 @@
 package load
 
 import (
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -108,19 +107,6 @@ func (r *recorder) ended() uint64 {
 		r.shards[i].mu.Unlock()
 	}
 	return n
-}
-
-// unsupported tells whether an operation was refused because there is no such one.
-func (r *recorder) unsupported() bool {
-	for i := range r.shards {
-		r.shards[i].mu.Lock()
-		no := errors.Is(r.shards[i].first, ErrUnsupported)
-		r.shards[i].mu.Unlock()
-		if no {
-			return true
-		}
-	}
-	return false
 }
 
 // measure puts the shards together. Nobody may add any more.

@@ -54,7 +54,7 @@ func Run(ctx context.Context, cluster Cluster, p Phase) (Measure, error) {
 	if err := ctx.Err(); err != nil {
 		return Measure{}, err
 	}
-	if r.recorder.unsupported() {
+	if r.unsupported.Load() {
 		return Measure{}, ErrUnsupported
 	}
 	m, err := r.recorder.measure()
@@ -69,6 +69,8 @@ type run struct {
 	recorder *recorder
 	began    time.Duration
 	next     atomic.Int64 // open loop: the number of the next operation
+	// unsupported: an operation was refused because there is no such one.
+	unsupported atomic.Bool
 }
 
 // drive starts the workers, watches the window and waits for all of them. It gives what the window cost.
@@ -154,6 +156,7 @@ func (c *caller) do(ctx context.Context, begun time.Duration, late bool) time.Du
 	}
 	c.before = Done{}
 	if errors.Is(err, ErrUnsupported) {
+		c.unsupported.Store(true)
 		c.cancel()
 	}
 	c.Clock.Wait(ctx, ended+10*time.Millisecond)

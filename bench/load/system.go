@@ -24,6 +24,8 @@ type Info struct {
 	Name string `json:"name"`
 	// Family is the store that systems are variants of, empty when it is the name: the best of other families is what the first system of a run is held against.
 	Family string `json:"family,omitempty"`
+	// Variant: a quick run leaves it out unless it is named.
+	Variant bool `json:"variant,omitempty"`
 	// Version is of the store itself.
 	Version string `json:"version,omitempty"`
 	// Flushes says in a few words what is on which disks when a write is acknowledged: "a quorum, fdatasync".

@@ -34,7 +34,7 @@ func Systems() []load.System {
 // Info describes the system.
 func (s *System) Info() load.Info {
 	return load.Info{
-		Name: s.name, Family: "ledgerkv", Version: Version(), Durable: true,
+		Name: s.name, Family: "ledgerkv", Variant: s.engine == kv.Pebble, Version: Version(), Durable: true,
 		Flushes: "a quorum, fdatasync",
 		Counts:  "fdatasync of files and fsync of directories, counted in LedgerKV's own file layer, all nodes; those of Pebble's tables are not in it",
 		Settings: []string{"engine: " + string(s.engine), "everything else by default",

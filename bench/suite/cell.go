@@ -181,8 +181,8 @@ func (c *cell) loops(ctx context.Context, cluster load.Cluster, points []report.
 		if err != nil {
 			return err
 		}
-		if m.Ended == 0 && m.Failed > 0 {
-			return fmt.Errorf("all %d operations failed, one of them so: %s", m.Failed, m.FirstError)
+		if m.Ended == 0 {
+			return fmt.Errorf("no operation was done in %v; %d failed, the first of them so: %q", c.Window, m.Failed, m.FirstError)
 		}
 		if err := c.found(p, m); err != nil {
 			return err

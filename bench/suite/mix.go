@@ -107,7 +107,8 @@ func (s *source) Next(op *load.Op, before load.Done) {
 		op.Value = s.values.Next()
 	case load.LogRead:
 		s.cursor = (s.cursor + uint64(before.Items)) % s.traffic.keys
-		op.Index, op.Limit = s.cursor, logReadBytes
+		op.Index = s.cursor
+		op.Limit = int(min(logReadBytes, (s.traffic.keys-s.cursor)*uint64(s.valueBytes))) // to the end: there a reader would wait for more
 	case load.LogGet:
 		op.Index = s.rng.Uint64N(s.traffic.keys)
 	default:

@@ -37,6 +37,16 @@ func (s *Settings) plan(systems []load.System, round int) []*cell {
 	return out
 }
 
+// measured are the systems to be measured: those that are named, or all, without variants in a quick run.
+func (s *Settings) measured(systems []load.System) []load.System {
+	return slices.DeleteFunc(slices.Clone(systems), func(x load.System) bool {
+		if len(s.Systems) > 0 {
+			return !slices.Contains(s.Systems, x.Info().Name)
+		}
+		return s.Quick && x.Info().Variant
+	})
+}
+
 // chosen are the workloads to be measured.
 func (s *Settings) chosen() []workload {
 	return slices.DeleteFunc(workloads(), func(w workload) bool {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,9 +40,7 @@ func measure(ctx context.Context, s *Settings, systems []load.System, t *report.
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Budget, errBudget)
 		defer cancel()
 	}
-	if len(s.Systems) > 0 {
-		systems = slices.DeleteFunc(slices.Clone(systems), func(x load.System) bool { return !slices.Contains(s.Systems, x.Info().Name) })
-	}
+	systems = s.measured(systems)
 	dir, err := os.MkdirTemp(s.Dir, "ledgerkv-bench-")
 	if err != nil {
 		return nil, fmt.Errorf("suite: a directory for data: %w", err)

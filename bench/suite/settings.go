@@ -125,7 +125,8 @@ func (s *Settings) finish(flags map[string]bool, systems []load.System) error {
 		setUnless(flags["warm-up"], &s.WarmUp, 500*time.Millisecond)
 		setUnless(flags["scale"], &s.Scale, 0.2)
 		setUnless(flags["repeats"], &s.Repeats, 1)
-		setUnless(flags["budget"], &s.Budget, 4*time.Minute)
+		setUnless(flags["runs"], &s.Runs, 2)
+		setUnless(flags["budget"], &s.Budget, 4*time.Minute+30*time.Second)
 	}
 	var faults []error
 	fault := func(bad bool, format string, args ...any) {
