@@ -187,13 +187,19 @@ func Table(out io.Writer, r *Report) error {
 		for _, f := range s.Columns {
 			say("\t%s", f.heading())
 		}
-		say("\t%s against it\t\n", r.Systems[0].Name)
+		if len(r.Systems) > 1 {
+			say("\t%s against it", r.Systems[0].Name)
+		}
+		say("\t\n")
 		for _, x := range s.Rows {
 			say("%s\t%s", x.Point.tick(s.Workload.Axis), x.System)
 			for _, f := range s.Columns {
 				say("\t%s", x.cell(f, s.Workload.Shows))
 			}
-			say("\t%s\t%s\n", x.Ratio, x.notes())
+			if len(r.Systems) > 1 {
+				say("\t%s", x.Ratio)
+			}
+			say("\t%s\n", x.notes())
 		}
 	}
 	for i, p := range r.Problems {

@@ -175,8 +175,12 @@ func (c *cell) loops(ctx context.Context, cluster load.Cluster, points []report.
 			return fmt.Errorf("filling: %w", err)
 		}
 	}
+	device := c.Dir
+	if c.Shape == load.Running {
+		device = "" // its data is somewhere else
+	}
 	for _, p := range points {
-		m, err := load.Run(ctx, cluster, load.Phase{Workers: p.Workers, Rate: p.Rate, WarmUp: c.WarmUp, Window: c.Window, Source: t.source, Device: c.Dir,
+		m, err := load.Run(ctx, cluster, load.Phase{Workers: p.Workers, Rate: p.Rate, WarmUp: c.WarmUp, Window: c.Window, Source: t.source, Device: device,
 			Progress: func(ended uint64) { _ = c.tell(message{Point: p, Ended: ended}) }}) // when nobody listens the process is about to end
 		if err != nil {
 			return err
