@@ -6,6 +6,8 @@ import "time"
 type Measure struct {
 	// Round is the number of the round in which it was found, from 0, where a run has several.
 	Round int `json:"round"`
+	// Began is when the window did, by the machine's time of day.
+	Began time.Time `json:"began"`
 	// Window is how long it counted, Ended how many operations ended in that time, with Items and Bytes as Done has them.
 	Window time.Duration `json:"window_ns"`
 	Ended  uint64        `json:"ended"`

@@ -58,7 +58,7 @@ func Run(ctx context.Context, cluster Cluster, p Phase) (Measure, error) {
 		return Measure{}, ErrUnsupported
 	}
 	m, err := r.recorder.measure()
-	m.Usage = usage
+	m.Usage, m.Began = usage, r.opened
 	return m, err
 }
 
@@ -68,6 +68,7 @@ type run struct {
 	cluster  Cluster
 	recorder *recorder
 	began    time.Duration
+	opened   time.Time    // the window, by the time of day
 	next     atomic.Int64 // open loop: the number of the next operation
 	// unsupported: an operation was refused because there is no such one.
 	unsupported atomic.Bool
@@ -100,6 +101,7 @@ func (r *run) drive(ctx context.Context) Usage {
 // watch waits for the end of the window, tells of progress, and gives what the window cost.
 func (r *run) watch(ctx context.Context) Usage {
 	r.Clock.Wait(ctx, r.recorder.start)
+	r.opened = time.Now().Round(0) // without what only this process knows of it
 	before := readMeter(r.cluster, r.Device)
 	for at := r.recorder.start; at < r.recorder.stop && ctx.Err() == nil; {
 		at = min(at+500*time.Millisecond, r.recorder.stop)

@@ -3,7 +3,9 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/bench/limits"
@@ -30,6 +32,8 @@ type Report struct {
 	// Limits has the machine's limits, once for each round.
 	Limits  [][]limits.Limit `json:"limits"`
 	Results []*Result        `json:"results"`
+	// Audits are counts of flushes by the system calls that were traced.
+	Audits []Audit `json:"audits,omitempty"`
 	// Problems are what could not be measured, and why.
 	Problems []Problem `json:"problems,omitempty"`
 }
@@ -130,6 +134,47 @@ type Problem struct {
 	Shape    load.Shape `json:"shape"`
 	Run      int        `json:"run"`
 	Error    string     `json:"error"`
+}
+
+// Audit is what tracing the system calls of durable puts has shown.
+type Audit struct {
+	System string     `json:"system"`
+	Shape  load.Shape `json:"shape"`
+	Point  Point      `json:"point"`
+	// Measure is what was measured meanwhile; its rates are those of a program that is traced.
+	Measure load.Measure `json:"measure"`
+	// Calls counts those that flush, by name, that began in the window. SyncingOpens counts files opened so that each write is a flush (O_SYNC, O_DSYNC), which are
+	// not in Calls.
+	Calls        map[string]uint64 `json:"calls"`
+	SyncingOpens uint64            `json:"syncing_opens,omitempty"`
+}
+
+// PerWrite is how many calls there were for each put.
+func (a *Audit) PerWrite() float64 {
+	var sum uint64
+	for _, n := range a.Calls {
+		sum += n
+	}
+	if a.Measure.Ended == 0 {
+		return 0
+	}
+	return float64(sum) / float64(a.Measure.Ended)
+}
+
+// Says puts the audit into words: how many writes, and how many calls of each kind.
+func (a *Audit) Says() string {
+	text := fmt.Sprintf("%s puts", count(float64(a.Measure.Ended)))
+	for _, name := range slices.Sorted(maps.Keys(a.Calls)) {
+		text += fmt.Sprintf(", %s × %s", count(float64(a.Calls[name])), name)
+	}
+	text += fmt.Sprintf(": %s flushes a put", threeDigits(a.PerWrite()))
+	if own, ok := figure(&a.Measure, FlushPerOp); ok {
+		text += fmt.Sprintf("; by the system's own count %s", threeDigits(own))
+	}
+	if a.SyncingOpens > 0 {
+		text += fmt.Sprintf("; %s opened for writes that flush", plural(float64(a.SyncingOpens), "file"))
+	}
+	return text
 }
 
 // Add adds a Measure to the Result it belongs to, which is made if need be.

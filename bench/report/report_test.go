@@ -72,6 +72,7 @@ func made() *report.Report {
 		}
 		r.Add("ours", "failover", load.ThreeProcessesRemote, report.Point{Label: "kill"}, load.Measure{Round: round, Values: map[string]float64{"ms": 200 * drift, "max_ms": 300 * drift}})
 	}
+	r.Audits = []report.Audit{{System: "ours", Shape: load.ThreeNodes, Point: report.Point{Workers: 1}, Measure: sample(0, 400, 1), Calls: map[string]uint64{"fsync": 4, "fdatasync": 2396}, SyncingOpens: 1}}
 	r.Results[0].Runs[1].Failed, r.Results[0].Runs[1].FirstError = 5, "no"
 	r.Results[0].Bound = &report.Bound{Of: report.Rate, Value: 4400, Why: "a flush each"}
 	return r

@@ -202,6 +202,13 @@ func Table(out io.Writer, r *Report) error {
 			say("\t%s\n", x.notes())
 		}
 	}
+	for i := range r.Audits {
+		if i == 0 {
+			say("\nflushes of durable puts, by system calls\n")
+		}
+		a := &r.Audits[i]
+		say("%s\t%s\t%s\t%s\n", a.System, a.Shape, a.Point, a.Says())
+	}
 	for i, p := range r.Problems {
 		if i == 0 {
 			say("\nproblems\n")

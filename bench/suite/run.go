@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -49,6 +50,9 @@ func measure(ctx context.Context, s *Settings, systems []load.System, t *report.
 	x := &session{Settings: s, systems: systems, terminal: t, dir: dir, refused: map[string]bool{}}
 	x.report = x.begin()
 	x.rounds(ctx)
+	if s.Audit {
+		x.audit(ctx)
+	}
 	if ctx.Err() != nil {
 		x.report.Cut = context.Cause(ctx).Error()
 		if errors.Is(context.Cause(ctx), context.Canceled) {
@@ -123,15 +127,15 @@ func (x *session) cell(ctx context.Context, c *cell) {
 	}
 	var err error
 	if c.Dir, err = os.MkdirTemp(x.dir, "cell-"); err == nil {
-		err = errors.Join(x.child(ctx, c), os.RemoveAll(c.Dir))
+		err = errors.Join(x.child(ctx, c, nil, func(m message) { x.take(c, m) }), os.RemoveAll(c.Dir))
 	}
 	if err != nil && ctx.Err() == nil {
 		x.problem(c, err.Error())
 	}
 }
 
-// child starts the process, reads what it says until it ends, and ends it when ctx does.
-func (x *session) child(ctx context.Context, c *cell) error {
+// child starts the process that measures a cell, as prepare has changed it, gives take what it says until it ends, and ends it when ctx does.
+func (x *session) child(ctx context.Context, c *cell, prepare func(*exec.Cmd), take func(message)) error {
 	text, err := json.Marshal(c)
 	if err != nil {
 		return err
@@ -141,6 +145,9 @@ func (x *session) child(ctx context.Context, c *cell) error {
 		return err
 	}
 	cmd.Env = append(cmd.Env, fmt.Sprintf("GOMAXPROCS=%d", x.Procs))
+	if prepare != nil {
+		prepare(cmd)
+	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
@@ -160,7 +167,7 @@ func (x *session) child(ctx context.Context, c *cell) error {
 			x.terminal.Say("%s\n", lines.Text()) // the system has printed something
 			continue
 		}
-		x.take(c, m)
+		take(m)
 	}
 	if err := cmd.Wait(); err != nil {
 		return fmt.Errorf("the process that measured it: %w: %s", err, lastLines(stderr.String()))

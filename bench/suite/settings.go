@@ -32,6 +32,8 @@ type Settings struct {
 	Quick, Full bool
 	// Budget ends the run when it has lasted so long; 0: never.
 	Budget time.Duration
+	// Audit counts flushes by tracing system calls, too, in runs of their own at the end.
+	Audit bool
 	// Dir is where data is kept meanwhile; empty: the system's directory for temporary files.
 	Dir string
 	// Out is the name of the reports, without .json and .html. From shows a report that was saved before instead of measuring.
@@ -112,6 +114,7 @@ func Define(flags *flag.FlagSet, running bool) *Settings {
 		return nil
 	})
 	flags.BoolVar(&s.Full, "full", false, "also what takes long, such as a store of ten million keys")
+	flags.BoolVar(&s.Audit, "audit", false, "count each system's flushes by tracing its system calls, too, in runs of their own at the end; needs strace")
 	flags.IntVar(&s.Repeats, "repeats", s.Repeats, "`number` of times that an episode, such as a failover, is repeated in a round")
 	flags.StringVar(&s.Dir, "dir", "", "`directory` on the device to be measured (default: the system's for temporary files)")
 	flags.IntVar(&s.Procs, "procs", s.Procs, "GOMAXPROCS of the measured processes")

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -280,4 +281,21 @@ func TestQuickIsShort(t *testing.T) {
 	given := &Settings{Quick: true, Runs: 3, Window: 3 * time.Second, Repeats: 3, Scale: 1, Procs: 1}
 	require.NoError(t, given.finish(map[string]bool{"window": true}, systems()))
 	require.Equal(t, 3*time.Second, given.Window, "what was said counts")
+}
+
+func TestTracesAreCounted(t *testing.T) {
+	const trace = `12 1700000000.000100 openat(AT_FDCWD, "/x/wal", O_RDWR|O_CREAT|O_DSYNC|O_CLOEXEC, 0644) = 5
+12 1700000000.000200 openat(AT_FDCWD, "/x/file", O_RDWR|O_CLOEXEC) = 6
+12 1700000000.999999 fdatasync(7) = 0
+13 1700000001.000000 fdatasync(7 <unfinished ...>
+12 1700000001.000010 fsync(8) = 0
+13 1700000001.000300 <... fdatasync resumed>) = 0
+14 1700000001.500000 fdatasync(9) = -1 EIO (Input/output error)
+14 1700000002.000000 fdatasync(9) = 0
+14 1700000002.100000 +++ exited with 0 +++
+`
+	calls, syncing, err := parseTrace(strings.NewReader(trace), time.Unix(1700000001, 0), time.Unix(1700000002, 0))
+	require.NoError(t, err)
+	require.Equal(t, map[string]uint64{"fdatasync": 2, "fsync": 1}, calls)
+	require.EqualValues(t, 1, syncing)
 }
