@@ -153,7 +153,7 @@ func (x row) cell(f Figure, shows Figure) string {
 func (x row) notes() string {
 	var notes []string
 	if share, ok := x.Share(); ok {
-		notes = append(notes, fmt.Sprintf("%.0f %% of the limit", share*100))
+		notes = append(notes, fmt.Sprintf("%.0f %% of limit", share*100))
 	}
 	if failed, all := x.Failed(); failed > 0 {
 		notes = append(notes, fmt.Sprintf("%s of %s failed", count(float64(failed)), count(float64(all))))

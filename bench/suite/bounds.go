@@ -44,7 +44,7 @@ func (b bounds) of(x *report.Result) *report.Bound {
 	case "log-sequential":
 		if x.Shape == load.ThreeNodes || x.Shape == load.OneNode {
 			readers := min(float64(x.Point.Workers), b.cpus)
-			return &report.Bound{Of: report.ByteRate, Value: b.read * readers, Why: fmt.Sprintf("reading from the page cache with CRC-32C on %.0f processors", readers)}
+			return &report.Bound{Of: report.ByteRate, Value: b.read * readers, Why: fmt.Sprintf("reading from the page cache with CRC-32C, %.0f at a time", readers)}
 		}
 		return nil
 	default:
