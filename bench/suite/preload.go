@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ledgerkv/ledgerkv/bench/load"
 	"github.com/ledgerkv/ledgerkv/bench/report"
@@ -19,6 +20,9 @@ const (
 	// which matters to no workload on a store as large as that.
 	manyToFill = 500_000
 	fillBatch  = 64
+	// fillTries is how often an operation that fails is tried, with a pause between.
+	fillTries = 20
+	fillPause = 100 * time.Millisecond
 )
 
 // preload puts every key of the traffic once, or appends as many entries.
@@ -45,7 +49,7 @@ type filler struct {
 	next          atomic.Uint64
 }
 
-// fill blocks until all is there. An operation that fails ends it.
+// fill blocks until all is there. An operation that fails again and again ends it.
 func (f *filler) fill(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -78,9 +82,21 @@ func (f *filler) work(ctx context.Context, worker int) error {
 		}
 		op.Value, op.Group = values.Next(), int(at%uint64(max(f.groups, 1)))
 		f.prepare(&op, f.first+at, min(uint64(f.batch), f.keys-at))
-		if _, err := f.cluster.Do(ctx, &op); err != nil {
+		if err := f.do(ctx, &op); err != nil {
 			return err
 		}
+	}
+}
+
+// do does an operation, and again when it fails: while leaders change nothing is done, or it is not known whether it was, and doing it twice does no harm here.
+func (f *filler) do(ctx context.Context, op *load.Op) error {
+	clock := load.SystemClock()
+	for try := 1; ; try++ {
+		_, err := f.cluster.Do(ctx, op)
+		if err == nil || try == fillTries || errors.Is(err, load.ErrUnsupported) || ctx.Err() != nil {
+			return err
+		}
+		clock.Wait(ctx, clock.Now()+fillPause)
 	}
 }
 

@@ -79,7 +79,7 @@ func (x *session) begin() *report.Report {
 
 // rounds measures round after round.
 func (x *session) rounds(ctx context.Context) {
-	each := min(x.Window, 2*time.Second)
+	each := min(x.Window/4, time.Second)
 	var plans [][]*cell
 	for round := range x.Runs {
 		cells := x.plan(x.systems, round)
@@ -97,7 +97,7 @@ func (x *session) rounds(ctx context.Context) {
 		}
 		if !x.Running {
 			x.terminal.Begin(report.Progress{Title: "the machine's limits", Round: round + 1, Rounds: x.Runs, Done: x.done, All: x.all, Left: x.left})
-			found, err := limits.Measure(ctx, x.dir, each/2)
+			found, err := limits.Measure(ctx, x.dir, each)
 			if err != nil && ctx.Err() == nil {
 				x.problem(&cell{Workload: "limits", Round: round}, err.Error())
 			}
