@@ -92,6 +92,9 @@ func (r *Report) subtitle() string {
 		parts = append(parts, bytesOf(float64(m.Memory))+" of memory")
 	}
 	parts = append(parts, m.FileSystem, m.System, m.Go, fmt.Sprintf("GOMAXPROCS %d", m.GOMAXPROCS), plural(float64(len(r.Limits)), "round"))
+	if r.Scale > 0 && r.Scale != 1 {
+		parts = append(parts, fmt.Sprintf("stores and logs of %.3g times their size", r.Scale))
+	}
 	if d := r.Ended.Sub(r.Began); d > 0 {
 		parts = append(parts, "took "+d.Round(time.Second).String())
 	}

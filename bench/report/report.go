@@ -22,9 +22,10 @@ type Report struct {
 	Ended  time.Time `json:"ended"`
 	// Cut says why the run ended before its plan did; empty when it didn't.
 	Cut string `json:"cut,omitempty"`
-	// Command is how the run was asked for, Runs how many rounds were planned.
+	// Command is how the run was asked for, Runs how many rounds were planned. Scale is what the sizes of stores and logs were multiplied by.
 	Command []string `json:"command"`
 	Runs    int      `json:"runs"`
+	Scale   float64  `json:"scale"`
 	Machine Machine  `json:"machine"`
 	// Systems are those that were measured, the first being the one that others are compared with.
 	Systems   []load.Info `json:"systems"`

@@ -197,7 +197,7 @@ func (c *cell) loops(ctx context.Context, cluster load.Cluster, points []report.
 
 // traffic makes what the workload's callers share.
 func (c *cell) traffic(groups int) *traffic {
-	t := &traffic{mix: c.work.mix, keys: c.scaled(c.work.keys), groups: groups, popular: c.work.popular, inserts: c.work.inserts, scanLimit: c.work.scanLimit,
+	t := &traffic{mix: c.work.mix, keys: scaled(c.work.keys, c.Scale), groups: groups, popular: c.work.popular, inserts: c.work.inserts, scanLimit: c.work.scanLimit,
 		valueBytes: c.work.valueBytes, seed: c.Seed}
 	if t.popular != evenly {
 		t.zipf = load.NewZipf(t.keys)
@@ -205,8 +205,8 @@ func (c *cell) traffic(groups int) *traffic {
 	return t
 }
 
-// scaled is a number of keys or entries, made smaller for a short run.
-func (c *cell) scaled(n uint64) uint64 {
+// scaled is a number of keys or entries, made smaller for a short run, but not without need below a hundred.
+func scaled(n uint64, scale float64) uint64 {
 	const least = 100
-	return min(n, max(least, uint64(float64(n)*c.Scale)))
+	return min(n, max(least, uint64(float64(n)*scale)))
 }

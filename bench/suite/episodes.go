@@ -94,7 +94,7 @@ func (c *cell) repeat(ctx context.Context, p report.Point, episode func(ctx cont
 
 // measureRestart closes and opens a single node.
 func measureRestart(ctx context.Context, c *cell, p report.Point) (load.Measure, error) {
-	cluster, operator, err := c.operated(ctx, c.scaled(p.Size), p)
+	cluster, operator, err := c.operated(ctx, p.Size, p)
 	if err != nil {
 		return load.Measure{}, err
 	}
@@ -117,7 +117,7 @@ func measureRestart(ctx context.Context, c *cell, p report.Point) (load.Measure,
 
 // measureRecovery kills a follower and starts it again.
 func measureRecovery(ctx context.Context, c *cell, p report.Point) (load.Measure, error) {
-	cluster, operator, err := c.operated(ctx, c.scaled(p.Size), p)
+	cluster, operator, err := c.operated(ctx, p.Size, p)
 	if err != nil {
 		return load.Measure{}, err
 	}
@@ -138,7 +138,7 @@ func measureRecovery(ctx context.Context, c *cell, p report.Point) (load.Measure
 
 // measureCatchUp opens a follower that was away.
 func measureCatchUp(ctx context.Context, c *cell, p report.Point) (load.Measure, error) {
-	size := c.scaled(p.Size)
+	size := p.Size
 	cluster, operator, err := c.operated(ctx, size, p)
 	if err != nil {
 		return load.Measure{}, err

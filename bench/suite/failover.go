@@ -24,7 +24,7 @@ const (
 
 // measureFailover lets a fault befall the leader while puts go on.
 func measureFailover(ctx context.Context, c *cell, p report.Point) (load.Measure, error) {
-	cluster, operator, err := c.operated(ctx, c.scaled(c.work.keys), p)
+	cluster, operator, err := c.operated(ctx, scaled(c.work.keys, c.Scale), p)
 	if err != nil {
 		return load.Measure{}, err
 	}
@@ -77,7 +77,7 @@ type ack struct{ begun, ended time.Duration }
 
 // put puts until ctx is done.
 func (a *acks) put(ctx context.Context, cluster load.Cluster, c *cell, worker int) {
-	t := traffic{mix: mix{{load.Put, 1}}, keys: c.scaled(c.work.keys), valueBytes: c.work.valueBytes, seed: c.Seed}
+	t := traffic{mix: mix{{load.Put, 1}}, keys: scaled(c.work.keys, c.Scale), valueBytes: c.work.valueBytes, seed: c.Seed}
 	source, op := t.source(worker), load.Op{Worker: worker}
 	clock := load.SystemClock()
 	for ctx.Err() == nil {

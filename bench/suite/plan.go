@@ -15,7 +15,7 @@ func (s *Settings) plan(systems []load.System, round int) []*cell {
 	var out []*cell
 	for _, w := range s.chosen() {
 		for i, shape := range s.shapesOf(&w) {
-			points := s.pointsOf(&w, i)
+			points := s.scaledPoints(&w, i)
 			if len(points) == 0 {
 				continue
 			}
@@ -81,6 +81,15 @@ func (s *Settings) shapesOf(w *workload) []load.Shape {
 	return shapes
 }
 
+// scaledPoints gives a workload's points, with their sizes as they will be.
+func (s *Settings) scaledPoints(w *workload, shape int) []report.Point {
+	points := slices.Clone(s.pointsOf(w, shape))
+	for i := range points {
+		points[i].Size = scaled(points[i].Size, s.Scale)
+	}
+	return points
+}
+
 // pointsOf gives a workload's points in the shape with a number.
 func (s *Settings) pointsOf(w *workload, shape int) []report.Point {
 	points := w.points
@@ -116,7 +125,7 @@ func estimate(cells []*cell) time.Duration {
 			case w.Axis == report.ByLabel:
 				sum += time.Duration(max(c.Repeats, 1)) * episode
 			case w.Axis == report.BySize:
-				sum += start + time.Duration(float64(p.Size)*c.Scale/fillRate*float64(1+max(c.Repeats, 1)))*time.Second
+				sum += start + time.Duration(float64(p.Size)/fillRate*float64(1+max(c.Repeats, 1)))*time.Second
 			case w.measure != nil:
 				sum += settleTime + c.Window
 			default:

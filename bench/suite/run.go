@@ -67,7 +67,7 @@ func measure(ctx context.Context, s *Settings, systems []load.System, t *report.
 
 // begin makes the report without results.
 func (x *session) begin() *report.Report {
-	r := &report.Report{Format: report.Format, Began: time.Now(), Command: x.command, Runs: x.Runs, Machine: machine(x.dir, x.Procs)}
+	r := &report.Report{Format: report.Format, Began: time.Now(), Command: x.command, Runs: x.Runs, Scale: x.Scale, Machine: machine(x.dir, x.Procs)}
 	for _, s := range x.systems {
 		r.Systems = append(r.Systems, s.Info())
 	}

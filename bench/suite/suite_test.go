@@ -105,6 +105,8 @@ func TestEveryWorkload(t *testing.T) {
 				points = w.points
 			case report.ByWorkers:
 				points = workers(2)
+			case report.BySize:
+				points = sizes(200)
 			}
 			found := small(t, &w, w.shapes[0], points)
 			require.Len(t, found, len(points))
@@ -283,6 +285,16 @@ func TestCellsTravelAsJSON(t *testing.T) {
 		require.NoError(t, json.Unmarshal(text, &back))
 		require.Equal(t, *c, back)
 	}
+}
+
+func TestScaleMakesSizesSmaller(t *testing.T) {
+	s := Settings{Workloads: []string{"restart"}, Scale: 0.05, Window: time.Second}
+	for _, c := range s.plan(ours.Systems(), 0) {
+		require.Equal(t, sizes(500, 5000, 50_000), c.Points, "what is shown is what is done")
+	}
+	require.EqualValues(t, 100, scaled(1000, 0.0001))
+	require.EqualValues(t, 10, scaled(10, 0.0001))
+	require.EqualValues(t, 0, scaled(0, 0.5))
 }
 
 func TestQuickIsShort(t *testing.T) {
