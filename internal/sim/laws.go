@@ -250,6 +250,11 @@ func (l *lane) holds(at int, i raft.Index) bool {
 		return true
 	}
 	e := &l.world.laws.committed[at][i-1]
+	if l.up() && l.groups[at] != nil {
+		if log := l.groups[at].Ledger(); log.Last().Index < i {
+			return false // its bytes are still there, and it was cut off
+		}
+	}
 	return l.durable(at, e.position, e.end, e.checksum)
 }
 
