@@ -4,11 +4,13 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ledgerkv/ledgerkv/internal/wire/retry"
+	"github.com/ledgerkv/ledgerkv/kv/model"
 	"github.com/ledgerkv/ledgerkv/node"
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
-// errand is a write that the world itself asks a node for.
+// errand is what the world itself asks a node for: a write, or a read (inquire).
 type errand struct {
 	world  *World
 	group  int
@@ -65,10 +67,28 @@ func (w *World) burst(l *lane, at, many int) {
 
 // ask asks a node. It reports whether there is something to wait for.
 func (d *errand) ask(l *lane) bool {
-	w, author := d.world, d.world.clients[0]
+	author := d.world.clients[0]
 	if d.op = author.put(); d.group == logAt {
 		d.op = author.append()
 	}
+	return d.submit(l)
+}
+
+// inquire asks a leader what is the latest, by a round.
+func (w *World) inquire(l *lane, at int) {
+	asker := w.clients[0]
+	d := &errand{world: w, group: at, op: asker.lookup(asker.key(), model.Linearizable, model.Latest)}
+	if d.op.rules = (retry.Request{}); at == logAt {
+		d.op = asker.entry(l.groups[at].Committed() + 1)
+	}
+	if d.submit(l) {
+		l.errands = append(l.errands, d)
+	}
+}
+
+// submit hands the operation to a node. It reports whether there is something to wait for.
+func (d *errand) submit(l *lane) bool {
+	w := d.world
 	w.callers++
 	d.op.id = w.history.Invoke(len(w.clients)+w.callers, int64(w.Now()), d.op.request)
 	d.lane, d.life, d.wait = l, l.life, d.op.submit(l)
@@ -101,7 +121,7 @@ func (d *errand) fail(err error) {
 	w := d.world
 	d.wait, d.again = wait{}, w.Now()+errandEvery
 	var elsewhere *raft.NotLeaderError
-	if errors.As(err, &elsewhere) || errors.Is(err, node.ErrBusy) || errors.Is(err, node.ErrDiskFull) {
+	if d.op.body == nil || errors.As(err, &elsewhere) || errors.Is(err, node.ErrBusy) || errors.Is(err, node.ErrDiskFull) {
 		w.history.Fail(d.op.id, int64(w.Now()))
 	} else {
 		w.history.Lose(d.op.id, int64(w.Now()))

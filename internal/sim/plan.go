@@ -170,7 +170,7 @@ var pace = [faultKinds]struct{ every, least, most time.Duration }{
 	Burst:        {time.Second, 0, 0},
 	Strand:       {2 * time.Second, 200 * time.Millisecond, 4 * time.Second},
 	CutClient:    {2 * time.Second, 50 * time.Millisecond, 4 * time.Second},
-	Usurp:        {2 * time.Second, 600 * time.Millisecond, 3 * time.Second},
+	Usurp:        {3 * time.Second, 2 * time.Second, 4 * time.Second},
 	HoldClient:   {2 * time.Second, 50 * time.Millisecond, 4 * time.Second},
 	AddNode:      {3 * time.Second, 500 * time.Millisecond, 5 * time.Second},
 	RemoveNode:   {4 * time.Second, 500 * time.Millisecond, 5 * time.Second},
@@ -260,7 +260,8 @@ func (p Plan) Busy(rate float64) Plan {
 // meanAnswer is about what an operation takes.
 const meanAnswer = 30 * time.Millisecond
 
-// drawPlots adds plots against leaders to half of the plans with leases, and makes their clocks as bad as they may be.
+// drawPlots adds plots against leaders to half of the plans with leases, and makes their clocks as bad as they may be. In half of those nothing else goes
+// wrong: some plots need every message in time.
 func (p *Plan) drawPlots(r *rand.Rand) {
 	if r.IntN(2) == 0 {
 		return
@@ -268,8 +269,15 @@ func (p *Plan) drawPlots(r *rand.Rand) {
 	for i := range p.Skew {
 		p.Skew[i] = [...]int{-mostSkew, mostSkew}[r.IntN(2)]
 	}
-	for at := 500 * time.Millisecond; at < p.Length; at += time.Duration(r.ExpFloat64() * float64(1500*time.Millisecond)) {
-		p.Faults = append(p.Faults, Fault{Kind: Usurp, At: at, For: between(r, pace[Usurp].least, pace[Usurp].most), Draw: r.Uint64()})
+	if r.IntN(2) == 0 {
+		p.Faults = nil
+		p.Weather = Weather{Delay: between(r, 20*time.Microsecond, time.Millisecond), Jitter: between(r, 10*time.Microsecond, time.Millisecond),
+			LagFor: p.Weather.LagFor, SlowFor: p.Weather.SlowFor}
+	}
+	for at := 500 * time.Millisecond; at < p.Length; {
+		f := Fault{Kind: Usurp, At: at, For: between(r, pace[Usurp].least, pace[Usurp].most), Draw: r.Uint64()}
+		p.Faults = append(p.Faults, f)
+		at += f.For + time.Duration(r.ExpFloat64()*float64(500*time.Millisecond))
 	}
 	slices.SortStableFunc(p.Faults, func(a, b Fault) int { return int(a.At - b.At) })
 }

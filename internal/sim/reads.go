@@ -68,6 +68,11 @@ func (c *client) get() operation {
 	if c.random.IntN(12) == 0 {
 		at = model.Revision(1 + c.random.Uint64N(c.seen.revision+2))
 	}
+	return c.lookup(key, level, at)
+}
+
+// lookup reads a key, as it was at a revision.
+func (c *client) lookup(key []byte, level model.ReadLevel, at model.Revision) operation {
 	read, rules := c.read(level)
 	return operation{request: check.Get{Key: key, At: at, Read: read}, rules: rules, level: level, read: func(l *lane) reply {
 		m, from := l.store()

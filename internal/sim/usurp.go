@@ -7,38 +7,60 @@ import (
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
-// plot is a fault in several acts: another node comes to lead as early as votes can be had, and the leader hears of it as late as can be. Where
-// leases are on, that is when a promise too short or a lease too long shows.
+// plot is a fault in several acts: another node comes to lead as early as votes can be had, and the leader hears of it as late as can be, while it
+// is asked what is the latest. Where leases are on, that is when a promise too short or a lease too long shows.
 type plot struct {
-	group         int
+	fault, group  int
 	leader, rival *lane
 	// cut and held are the directions in the way of which something is now.
 	cut, held []way
 	restart   time.Duration
 	power     bool
+	// patience is how long after the leader's last heartbeat what waits arrives.
+	patience time.Duration
+	// deafFor is how long the leader hears nothing.
+	deafFor time.Duration
 }
 
 // act is a part of a plot.
 type act int
 
 const (
-	loseRival   act = iota // the rival hears nothing of the leader any more
+	enthrone    act = iota // whoever leads hands over to the leader of the plot
+	loseRival              // the rival hears nothing of the leader any more
 	delayRival             // what the leader says to the rival waits, the request to take over included
 	releaseHeld            // what waits arrives
+	releaseLate            // it does when the promises to the leader end
 	deafen                 // what others say to the leader waits
 	silence                // nobody hears the leader
+	silenceRest            // nobody does but the rival
 	restartRest            // the others forget whatever a restart makes one forget
 	handOver               // the leader asks the rival to take over
+	question               // the leader is asked what is the latest
+)
+
+const (
+	// settleFor is how long clients begin nothing before a plot that a write would spoil: what they have begun ends.
+	settleFor = 100 * time.Millisecond
+	// transferFor is longer than a leader waits for who should take over, and until its next heartbeat, by the slowest clock.
+	transferFor = electionTimeout + electionTimeout/4
+	// questions is how often a leader that hears nothing is asked.
+	questions = 4
 )
 
 // usurp begins a plot against a leader. It reports whether there is one.
 func (w *World) usurp(i int, c *choice, r *rand.Rand) bool {
-	f := &w.Plan.Faults[i]
-	p := &plot{group: r.IntN(groupCount), restart: 5*time.Millisecond + time.Duration(r.Int64N(int64(60*time.Millisecond))), power: r.IntN(2) == 0}
-	for _, l := range w.lanes {
-		if l.up() && l.groups[p.group].Role().Role == raft.Leader {
-			p.leader = l
-		}
+	soon := func(most time.Duration) time.Duration { return time.Duration(r.Int64N(int64(most))) }
+	p := &plot{fault: i, group: r.IntN(groupCount), restart: 5*time.Millisecond + soon(60*time.Millisecond), power: r.IntN(2) == 0}
+	if p.leader = w.inOfficeOf(p.group); p.leader == nil {
+		return false
+	}
+	then := func(at time.Duration, what act) { w.then(p, w.Now()+at, what) }
+	var begin time.Duration
+	if slow := w.slowest(); slow != p.leader && r.IntN(2) == 0 {
+		p.leader = slow // who takes its lease for longer than others do
+		then(0, enthrone)
+		begin = settleFor + soon(200*time.Millisecond)
 	}
 	var rivals []*lane
 	for _, l := range w.lanes {
@@ -46,34 +68,69 @@ func (w *World) usurp(i int, c *choice, r *rand.Rand) bool {
 			rivals = append(rivals, l)
 		}
 	}
-	if p.leader == nil || len(rivals) == 0 {
+	if len(rivals) == 0 {
 		return false
 	}
 	p.rival = rivals[r.IntN(len(rivals))]
 	c.plot = p
-	then := func(at time.Duration, what act) { w.agenda.add(w.Now()+at, actEvent, int(what), i) }
-	soon := func(most time.Duration) time.Duration { return time.Duration(r.Int64N(int64(most))) }
-	turn := f.For/4 + soon(f.For/2)
-	switch r.IntN(6) {
-	case 0: // the request to take over comes late
-		then(0, delayRival)
-		then(soon(time.Millisecond), handOver)
-		then(turn, releaseHeld)
-		turn++
-	case 1: // it is obeyed, and the leader does not hear of it
+	f := &w.Plan.Faults[i]
+	turn := begin + f.For/4 + soon(f.For/4)
+	deaf := r.IntN(4) > 0
+	p.deafFor = 1 + soon(600*time.Millisecond)
+	switch n := r.IntN(6); n {
+	case 0, 1: // the request to take over comes late: the leader has given it up, and holds a lease again
+		begin += settleFor
+		turn = begin + transferFor + soon(200*time.Millisecond)
+		w.lull = max(w.lull, w.Now()+turn+electionTimeout) // one entry more, and the rival could not win
+		then(begin, delayRival)
+		then(begin+soon(time.Millisecond), handOver)
+		if n == 0 {
+			then(turn, releaseHeld)
+			break
+		}
+		deaf = false
+		p.patience = w.Plan.Lease*95/100 + soon(electionTimeout/10)
+		then(turn, silenceRest)
+	case 2: // it is obeyed, and the leader does not hear of it
 		then(turn, handOver)
 	default:
-		then(0, loseRival)
+		then(begin, loseRival)
 		then(turn+soon(150*time.Millisecond), silence)
 		if r.IntN(2) == 0 {
 			then(turn+soon(150*time.Millisecond), restartRest)
 		}
 	}
-	if r.IntN(4) > 0 {
-		then(turn, deafen)
-		then(turn+soon(600*time.Millisecond), releaseHeld)
+	if deaf {
+		then(turn+1, deafen)
 	}
 	return true
+}
+
+// inOfficeOf gives a node that leads a group, or takes itself for one that does; nil if there is none.
+func (w *World) inOfficeOf(group int) *lane {
+	var found *lane
+	for _, l := range w.lanes {
+		if l.up() && l.groups[group].Role().Role == raft.Leader {
+			found = l
+		}
+	}
+	return found
+}
+
+// slowest gives the node that runs with the slowest clock. REQUIRES: one runs.
+func (w *World) slowest() *lane {
+	var found *lane
+	for _, l := range w.lanes {
+		if l.up() && (found == nil || l.clock.skew < found.clock.skew) {
+			found = l
+		}
+	}
+	return found
+}
+
+// then puts an act of a plot on the agenda.
+func (w *World) then(p *plot, at time.Duration, what act) {
+	w.agenda.add(at, actEvent, int(what), p.fault)
 }
 
 // act goes on with a plot.
@@ -88,15 +145,34 @@ func (w *World) act(i int, what act) {
 	}
 	a, b := p.leader.number, p.rival.number
 	switch what {
+	case enthrone:
+		if l := w.inOfficeOf(p.group); l != nil {
+			_ = l.groups[p.group].StartTransfer(p.leader.id) // a plot against somebody who does not lead comes to nothing
+		}
 	case loseRival:
 		put(&p.cut, way{a, b}, CutOneWay)
 	case delayRival:
 		put(&p.held, way{a, b}, HoldOneWay)
 	case releaseHeld:
 		p.release(w)
+	case silenceRest:
+		w.then(p, max(w.Now(), p.leader.beats[p.group]+p.patience), releaseLate)
+	case releaseLate:
+		p.release(w)
+		w.then(p, w.Now()+1, deafen)
+	case deafen:
+		for n := range time.Duration(questions) {
+			w.then(p, w.Now()+p.deafFor*(n+1)/(questions+1), question)
+		}
+		w.then(p, w.Now()+p.deafFor, releaseHeld)
 	case handOver:
 		if g := p.leader.groups[p.group]; p.leader.up() && g.Role().Role == raft.Leader && g.StartTransfer(p.rival.id) == nil {
 			w.reach.add(handOverInAPlot)
+		}
+	case question:
+		if l := p.leader; l.up() && l.groups[p.group].Role().Role == raft.Leader {
+			w.reach.add(deafLeaderAsked)
+			w.inquire(l, p.group)
 		}
 	}
 	for _, x := range w.lanes {
@@ -104,7 +180,7 @@ func (w *World) act(i int, what act) {
 		case x == p.leader:
 		case what == deafen:
 			put(&p.held, way{x.number, a}, HoldOneWay)
-		case what == silence:
+		case what == silence, what == silenceRest && x != p.rival:
 			put(&p.cut, way{a, x.number}, CutOneWay)
 		case what == restartRest && x != p.rival && x.up() && !x.foreign:
 			x.die(p.power)

@@ -165,7 +165,11 @@ func (c *client) append() operation {
 
 // logGet reads an entry: of any replica that has it. That there is none takes the leader's word, after a round.
 func (c *client) logGet() operation {
-	index := raft.Index(1 + c.random.Uint64N(uint64(c.seen.index)+3))
+	return c.entry(raft.Index(1 + c.random.Uint64N(uint64(c.seen.index)+3)))
+}
+
+// entry reads an entry of the log. Whether there is one the leader decides.
+func (c *client) entry(index raft.Index) operation {
 	return operation{group: logAt, request: check.LogGet{Index: uint64(index)}, entry: index, read: func(l *lane) reply {
 		rec, err := l.groups[logAt].Record(index)
 		var compacted *ledger.CompactedError
