@@ -70,6 +70,11 @@ func (m *member) HandOver(ctx context.Context, _, to int) error {
 func (m *member) Applied(int) uint64 { return m.etcd.Server.AppliedIndex() }
 
 func (m *member) Close() error {
+	select {
+	case <-m.etcd.Server.ReadyNotify():
+	default:
+		m.etcd.Server.Stop() // Close would wait for ever for a member that has not told the others of itself yet
+	}
 	m.etcd.Close()
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
 	"github.com/hashicorp/raft-wal/fs"
+	"github.com/hashicorp/raft-wal/metadb"
 	"github.com/hashicorp/raft-wal/segment"
 
 	"github.com/ledgerkv/ledgerkv/bench/peers/trio"
@@ -23,6 +24,7 @@ type node struct {
 	raft      *raft.Raft
 	transport *raft.NetworkTransport
 	log       *wal.WAL
+	meta      *metadb.BoltMetaDB // of log, whose Close forgets it: its lock would keep the directory from being opened again
 	machine   *machine
 	gate      *trio.Gate
 	reads     *reads
@@ -34,11 +36,12 @@ const logCache = 8192
 
 func open(_ context.Context, spec trio.Spec) (*node, error) {
 	logger := hclog.New(&hclog.LoggerOptions{Name: fmt.Sprintf("%s %d", name, spec.Node), Level: hclog.Off})
-	n := &node{gate: &trio.Gate{}, machine: &machine{ignore: spec.Setup.Log}, spec: spec}
+	n := &node{gate: &trio.Gate{}, machine: &machine{ignore: spec.Setup.Log}, meta: &metadb.BoltMetaDB{}, spec: spec}
 	var err error
 	files := gatedFiles{VFS: fs.New(), gate: n.gate}
-	if n.log, err = wal.Open(spec.Dir, wal.WithLogger(logger), wal.WithSegmentFiler(segment.NewFiler(spec.Dir, files))); err != nil {
-		return nil, fmt.Errorf("hashiraft: opening the log in %s: %w", spec.Dir, err)
+	if n.log, err = wal.Open(spec.Dir, wal.WithLogger(logger), wal.WithMetaStore(n.meta),
+		wal.WithSegmentFiler(segment.NewFiler(spec.Dir, files))); err != nil {
+		return nil, errors.Join(fmt.Errorf("hashiraft: opening the log in %s: %w", spec.Dir, err), n.meta.Close())
 	}
 	if err := n.join(config(spec, logger)); err != nil {
 		return nil, errors.Join(fmt.Errorf("hashiraft: %w", err), n.Close())
@@ -120,5 +123,5 @@ func (n *node) Close() error {
 	if n.transport != nil {
 		errs = append(errs, n.transport.Close())
 	}
-	return errors.Join(append(errs, n.log.Close())...)
+	return errors.Join(append(errs, n.log.Close(), n.meta.Close())...)
 }

@@ -197,11 +197,16 @@ func (c *Cluster[M]) GateFlushes() uint64 {
 	return sum
 }
 
-// Close closes all nodes and waits for them.
+// Close closes all nodes and waits for them, one after the other: a leader that closes hands leadership to a node that is still there, and would wait for one that
+// closes too.
 func (c *Cluster[M]) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	return c.each(func(i int) error { return c.Stop(ctx, i) })
+	var errs []error
+	for i := range c.nodes {
+		errs = append(errs, c.Stop(ctx, i))
+	}
+	return errors.Join(errs...)
 }
 
 func (c *Cluster[M]) line(i int) (string, error) {
