@@ -36,6 +36,7 @@ func (s System) name() string {
 func (s System) Info() load.Info {
 	info := load.Info{
 		Name:    s.name(),
+		Family:  "dragonboat",
 		Version: "v4.0.0-20250723143628-076c7f6497dc, log store " + string(s.Store),
 		Flushes: "the log of a quorum, fsync",
 		Durable: true,

@@ -19,7 +19,8 @@ type Trace struct {
 	// Calls counts what flushed between the first write's beginning and the last one's end, by system call; a write to a file opened with O_SYNC is
 	// "pwrite64 (O_SYNC)".
 	Calls map[string]int
-	// Nodes is, for each write, how many nodes began and ended a flush while it went on; memory that was flushed by msync has no path, and counts as one node.
+	// Nodes is, for each write, how many nodes began and ended a flush while it went on. Memory that msync flushes has no path; each thread that does so counts as a
+	// node.
 	Nodes []int
 }
 
@@ -66,6 +67,7 @@ type reader struct {
 
 // call is a system call that has begun.
 type call struct {
+	thread     string
 	name, args string
 	begun      int // the write that went on then, -1 if none
 }
@@ -100,7 +102,7 @@ func (r *reader) line(thread, text string) {
 	if m == nil {
 		return // a signal, or an exit
 	}
-	c := call{name: m[1], args: m[2], begun: r.current}
+	c := call{thread: thread, name: m[1], args: m[2], begun: r.current}
 	if before, unfinished := strings.CutSuffix(strings.TrimSpace(m[2]), "<unfinished ...>"); unfinished {
 		c.args = before
 		r.open[thread] = c
@@ -128,7 +130,7 @@ func (r *reader) ended(c call, rest string) {
 		}
 	case "msync":
 		if succeeded(rest) {
-			r.flushed(c, c.name, r.dir+"memory/")
+			r.flushed(c, c.name, r.dir+"memory flushed by "+c.thread+"/")
 		}
 	}
 }

@@ -101,11 +101,11 @@ const enqueueing = 5 * time.Second
 func (n *node) do(ctx context.Context, op *load.Op) (load.Done, error) {
 	switch op.Kind {
 	case load.Put:
-		return load.Done{Items: 1, Bytes: len(op.Value)}, n.apply(table.Put(op.Key, op.Value))
+		return load.Done{Items: 1, Bytes: len(op.Value)}, n.apply(ctx, table.Put(op.Key, op.Value))
 	case load.Txn:
-		return load.Done{Items: len(op.Keys), Bytes: len(op.Keys) * len(op.Value)}, n.apply(table.PutAll(op.Keys, op.Value))
+		return load.Done{Items: len(op.Keys), Bytes: len(op.Keys) * len(op.Value)}, n.apply(ctx, table.PutAll(op.Keys, op.Value))
 	case load.Append:
-		return load.Done{Items: 1, Bytes: len(op.Value)}, n.apply(append([]byte(nil), op.Value...))
+		return load.Done{Items: 1, Bytes: len(op.Value)}, n.apply(ctx, append([]byte(nil), op.Value...))
 	case load.Get:
 		if err := n.reads.confirm(ctx); err != nil {
 			return load.Done{}, err
@@ -117,9 +117,24 @@ func (n *node) do(ctx context.Context, op *load.Op) (load.Done, error) {
 	return load.Done{}, load.ErrUnsupported
 }
 
-// apply replicates a command, which belongs to the library from then on, and waits until it is applied here.
-func (n *node) apply(command []byte) error {
+// apply replicates a command, which belongs to the library from then on, and waits until it is applied here. The library can't be told to give up, so where there is a
+// deadline, as workloads that break leaders have, somebody else waits for it.
+func (n *node) apply(ctx context.Context, command []byte) error {
 	future := n.raft.Apply(command, enqueueing)
+	if _, impatient := ctx.Deadline(); !impatient {
+		return outcome(future)
+	}
+	done := make(chan error, 1)
+	go func() { done <- outcome(future) }() // ends at the latest when the library is shut down
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func outcome(future raft.ApplyFuture) error {
 	if err := future.Error(); err != nil {
 		return err
 	}

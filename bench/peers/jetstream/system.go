@@ -38,6 +38,7 @@ var shapes = []load.Shape{load.ThreeNodes, load.ThreeNodesRemote, load.ThreeProc
 func (s System) Info() load.Info {
 	info := load.Info{
 		Name:    s.name(),
+		Family:  "nats",
 		Version: "server v2.15.2, client v1.55.0",
 		Flushes: "the Raft log of a quorum, fsync",
 		Durable: true,
