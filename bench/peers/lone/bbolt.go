@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/ledgerkv/ledgerkv/bench/load"
 )
@@ -134,7 +135,7 @@ func (b *boltStore) write(op *load.Op) error {
 	select {
 	case b.writes <- w:
 	case <-b.ended:
-		return bbolt.ErrDatabaseNotOpen
+		return bolterrors.ErrDatabaseNotOpen
 	}
 	select {
 	case err := <-w.done:
@@ -145,7 +146,7 @@ func (b *boltStore) write(op *load.Op) error {
 		case err := <-w.done:
 			return err
 		default:
-			return bbolt.ErrDatabaseNotOpen
+			return bolterrors.ErrDatabaseNotOpen
 		}
 	}
 }

@@ -26,7 +26,7 @@ func (Pebble) Info() load.Info {
 		Counts:  "calls of fsync and fdatasync, in the file layer that Pebble takes (partial flushes that nobody waits for are not counted)",
 		Settings: []string{
 			"every write with Sync; writes that wait together are flushed together, as Pebble does it",
-			"64 MiB memtable and block cache (4 and 8 MiB by default), as the replicated stores' engines have it",
+			"memtable and block cache of 64 MiB (4 and 8 by default): fewer flushes of tables and compactions in the way",
 		},
 		Shapes: []load.Shape{load.OneNode},
 		Kinds:  []load.Kind{load.Put, load.Get, load.GetLocal, load.Range, load.Txn},
