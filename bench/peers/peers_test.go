@@ -27,10 +27,16 @@ func TestMain(m *testing.M) {
 // patient bounds what may take long on a machine with other work, not what is measured.
 const patient = 2 * time.Minute
 
-// TestPeersKeepWhatTheyAcknowledge puts and gets for a second, in every shape of every peer, closes the cluster and opens it again, and finds all that was acknowledged.
+// TestPeersKeepWhatTheyAcknowledge puts and gets for a second, in every shape of every peer (one shape of a variant), closes the cluster and opens it again, and finds all that was acknowledged.
 func TestPeersKeepWhatTheyAcknowledge(t *testing.T) {
+	seen := map[string]bool{}
 	for _, s := range peers() {
-		for _, shape := range s.Info().Shapes {
+		shapes := s.Info().Shapes
+		if family := s.Info().Family; family != "" && seen[family] {
+			shapes = shapes[:1] // a variant of the same code
+		}
+		seen[s.Info().Family] = true
+		for _, shape := range shapes {
 			t.Run(s.Info().Name+"/"+string(shape), func(t *testing.T) { keepsWhatItAcknowledges(t, s, shape) })
 		}
 	}

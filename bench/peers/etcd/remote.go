@@ -60,7 +60,7 @@ func (r *remote) Close() error { return errors.Join(r.disconnect(), r.Cluster.Cl
 
 func (r *remote) Do(ctx context.Context, op *load.Op) (load.Done, error) {
 	done, err := call(ctx, r.clients[op.Worker%connections], op)
-	if err != nil && away(err) && r.widened.CompareAndSwap(false, true) {
+	if err != nil && !errors.Is(err, load.ErrUnsupported) && r.widened.CompareAndSwap(false, true) { // the leader may be gone, or stand still
 		for _, c := range r.clients {
 			c.SetEndpoints(r.all...)
 		}

@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/ledgerkv/ledgerkv/bench/load"
 	"github.com/ledgerkv/ledgerkv/bench/peers/trio"
@@ -137,10 +135,4 @@ func read(found *pb.RangeResponse, err error) (load.Done, error) {
 		done.Bytes += len(kv.Value)
 	}
 	return done, nil
-}
-
-// away tells whether an error over gRPC says that the member is not there or does not lead.
-func away(err error) bool {
-	code := status.Code(err)
-	return code == codes.Unavailable || code == codes.DeadlineExceeded || code == codes.Canceled
 }

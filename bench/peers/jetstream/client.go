@@ -34,7 +34,8 @@ type handle struct {
 }
 
 func dial(spec trio.Spec, urls []string, opts ...nats.Option) (*client, error) {
-	opts = append(opts, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.DontRandomize())
+	opts = append(opts, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.DontRandomize(),
+		nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2)) // it looks for another server when its own stands still; by default after minutes
 	if len(urls) > 0 {
 		opts = append(opts, func(o *nats.Options) error { o.Servers = urls; return nil })
 	}

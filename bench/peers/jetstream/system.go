@@ -47,6 +47,7 @@ func (s System) Info() load.Info {
 			"a bucket of three file replicas with a history of 1 for each group; logs: a stream of three file replicas",
 			"embedded calls are the client's over a pipe in the process, to the server that leads the bucket; remote calls four connections, the first server of which is the leader's",
 			"gets are direct gets, which any replica answers: they count as local. A get by the leader takes no round either, so there is no linearizable one",
+			"clients ping each second and give up after two without an answer (two minutes by default), so that a server that stands still is left",
 			"publishing waits for each acknowledgement, as an update of a bucket does",
 		},
 		Shapes:   shapes,
