@@ -243,3 +243,31 @@ func TestPeersDescribeThemselves(t *testing.T) {
 		require.ErrorIs(t, err, load.ErrUnsupported, fmt.Sprint(info.Name))
 	}
 }
+
+// TestPeersSpreadOverGroups puts the same key into several groups, and gets from each what it was given.
+func TestPeersSpreadOverGroups(t *testing.T) {
+	const groups = 4
+	for _, s := range peers() {
+		if !s.Info().Groups || !s.Info().Durable {
+			continue
+		}
+		t.Run(s.Info().Name, func(t *testing.T) {
+			b := &busy{setup: load.Setup{Shape: load.ThreeNodes, Dir: t.TempDir(), Groups: groups}, system: s}
+			b.start(t)
+			for g := range groups {
+				b.must(t, &load.Op{Kind: load.Put, Group: g, Worker: g, Key: key(7), Value: make([]byte, 10+g)}, 10+g)
+			}
+			kind := load.Get
+			if !s.Info().Can(load.ThreeNodes, kind) {
+				kind = load.GetLocal
+				for node := range 3 {
+					require.NoError(t, b.cluster.(load.Operator).CaughtUp(t.Context(), node))
+				}
+			}
+			for g := range groups {
+				b.must(t, &load.Op{Kind: kind, Group: g, Key: key(7)}, 10+g)
+			}
+			b.close(t)
+		})
+	}
+}
