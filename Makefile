@@ -2,12 +2,12 @@
 
 PACKAGES ?= ./...
 
-.PHONY: check fmt vet staticcheck tidy build cross test race interop mutants mutants-short fuzz cover bench help
+.PHONY: check fmt vet staticcheck tidy build cross test race interop peers mutants mutants-short fuzz cover bench help
 
 check:
 	.ci/check
 
-fmt vet staticcheck tidy build cross test race interop mutants-short:
+fmt vet staticcheck tidy build cross test race interop peers mutants-short:
 	.ci/check $@
 
 # fuzz runs every fuzz target for a while; .ci/fuzz takes a directory and a target besides.
@@ -29,7 +29,7 @@ bench:
 	go test -run '^$$' -bench . -benchmem $(PACKAGES)
 
 help:
-	@echo 'make check    all that CI runs: fmt vet staticcheck tidy build cross test race interop mutants-short, each a target of its own, and short fuzzing'
+	@echo 'make check    all that CI runs: fmt vet staticcheck tidy build cross test race interop peers mutants-short, each a target of its own, and short fuzzing'
 	@echo 'make fuzz     every fuzz target for a minute; FUZZTIME=10m for longer'
 	@echo 'make mutants  known bugs put back, one at a time, for the simulators to notice; MUTANTS=-help for its flags'
 	@echo 'make cover    statement coverage of each package'
