@@ -45,6 +45,9 @@ type images struct {
 	offers  *snapshot.Offers
 	fetches *snapshot.Fetches
 
+	// due is when the loop has something to do unasked: a raft.Monotonic. Loop to ticker.
+	due atomic.Int64
+
 	mu     sync.Mutex
 	events []func() // bounded by what can be under way: a few for each group and peer, and the frames of the fetch windows
 
@@ -58,6 +61,10 @@ type images struct {
 	offered []offered
 	// delayed are failures of which the cores are not told yet.
 	delayed []delayed
+	// outgoing and incoming are when the transfers want the next turn; 0 where they don't. unsent: a frame did not leave, and they have not said yet
+	// what becomes of that.
+	outgoing, incoming raft.Monotonic
+	unsent             bool
 	// closing: nothing is begun any more.
 	closing bool
 }
@@ -126,8 +133,39 @@ func (m *images) turn() (more bool) {
 	m.tellDelayed(now)
 	m.release(now)
 	m.askAround(now)
+	m.unsent = false
 	again := m.serve(now)
+	m.due.Store(int64(m.nextDue()))
 	return len(m.makings)+len(m.fillings) > 0 || again
+}
+
+// nextDue is when there is something to do unasked.
+func (m *images) nextDue() raft.Monotonic {
+	if m.unsent || len(m.needings) > 0 {
+		return 0 // at the next tick
+	}
+	at := raft.Forever
+	for _, wake := range []raft.Monotonic{m.outgoing, m.incoming} {
+		if wake != 0 {
+			at = min(at, wake)
+		}
+	}
+	for i := range m.delayed {
+		at = min(at, m.delayed[i].until)
+	}
+	for i := range m.offered {
+		if until := m.offered[i].until; until != 0 {
+			at = min(at, until)
+		}
+	}
+	return at
+}
+
+// tick wakes the loop when something is due. Ticker.
+func (m *images) tick(now raft.Monotonic) {
+	if int64(now) >= m.due.Load() {
+		m.loop.notify()
+	}
 }
 
 // takeEvents runs what has been posted, and reports whether that was anything.
@@ -174,6 +212,7 @@ func (m *images) serve(now raft.Monotonic) (more bool) {
 	for _, f := range append(out.Frames, in.Frames...) {
 		m.sendImages(f)
 	}
+	m.outgoing, m.incoming = out.Wake, in.Wake
 	return len(out.Frames) > 0 && out.Wake != 0 && out.Wake <= now
 }
 

@@ -22,6 +22,8 @@ type link struct {
 
 	// beatDue: the peer is to be told that this node lives. Ticker to the loop.
 	beatDue atomic.Bool
+	// spoke: something was sent since the last beat was due, which says the same. Loop to ticker.
+	spoke atomic.Bool
 
 	mu     sync.Mutex
 	queue  []outbound
@@ -109,6 +111,9 @@ func (l *link) turn() (more bool) {
 	l.mu.Unlock()
 	if broken {
 		l.node.unreachable(l.peer)
+	}
+	if len(batch) > 0 {
+		l.spoke.Store(true)
 	}
 	l.sendBeat(len(batch) > 0)
 	for len(batch) > 0 {

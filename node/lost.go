@@ -86,6 +86,7 @@ func (m *images) sendImages(f snapshot.Frame) {
 	if err := m.node.transport.Send(f.To, transport.Image, []transport.Frame{frame}); err != nil {
 		m.offers.Unreachable(f.To)
 		m.fetches.Unreachable(f.To)
+		m.unsent = true
 	}
 }
 

@@ -212,7 +212,7 @@ func (n *Node) run(l *Loop, quit <-chan struct{}) {
 // admissionTicks is how often a node that is to be admitted tries again to record that it is.
 const admissionTicks = 100
 
-// Tick tells every loop that time has passed. A running node does it itself; a harness calls it on a node opened with Options.Manual.
+// Tick wakes every loop that has something to do by now. A running node does it itself; a harness calls it on a node opened with Options.Manual.
 func (n *Node) Tick() {
 	if !n.running.Load() {
 		if n.waited.Add(1)%admissionTicks == 0 { // what is to be recorded may have met a full disk
@@ -222,12 +222,12 @@ func (n *Node) Tick() {
 		}
 		return
 	}
-	n.disk.tick(n)
+	now := n.opts.Clock.Monotonic()
+	changed := n.disk.tick(n)
 	for _, o := range n.owners {
-		o.ticked.Store(true)
-		o.loop.notify()
+		o.tick(now, changed)
 	}
-	n.images.loop.notify()
+	n.images.tick(now)
 	t := n.ticks.Add(1)
 	n.scrubber.tick(t)
 	if t%16 == 0 {

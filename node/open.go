@@ -210,6 +210,8 @@ func (r *replica) openCore() error {
 		return err
 	}
 	r.core = core
+	r.appendedAt = r.node.opts.Clock.Monotonic()
+	r.told = r.appendedAt
 	core.DiskStalled(r.images.lost.Load() != nil)
 	r.named = r.node.wasNamed(&at)
 	entry := core.Configuration()

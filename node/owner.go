@@ -17,13 +17,16 @@ type owner struct {
 	node *Node
 	loop *Loop
 	work worklist
-	// ticked: time has passed for every group.
+	// ticked: something is due, or the disk has stalled or does so no more.
 	ticked atomic.Bool
-	// ticks and stalled, what the cores were told last, are the owner's.
-	ticks   int
+	// due is when the first replica that is awake has something to do unasked: a raft.Monotonic. Owner to ticker.
+	due atomic.Int64
+
+	// Owner only from here on. stalled is what the cores were told last.
 	stalled bool
-	// awake are the replicas that are ticked: all but those of groups that have fallen silent. Owner only.
-	awake []*replica
+	// awake are the replicas that may be due: all but those of groups that have fallen silent. lookedAt is when the others were looked at.
+	awake    []*replica
+	lookedAt raft.Monotonic
 }
 
 func newOwner(n *Node, number int) *owner {
@@ -37,41 +40,19 @@ func newOwner(n *Node, number int) *owner {
 const turnBytes = 4 << 20
 
 func (o *owner) turn() (more bool) {
-	now := o.node.opts.Clock.Monotonic()
 	if o.ticked.Swap(false) {
-		o.ticks++
 		o.watchDisk()
-		o.tickAwake(now)
+		o.serveDue()
 	}
 	for _, r := range o.work.take() {
 		o.wake(r)
-		if r.turn(now) {
+		if r.turn() {
 			o.work.add(r)
 			more = true
 		}
+		o.due.Store(min(o.due.Load(), int64(r.due)))
 	}
 	return more
-}
-
-// retentionTicks is how often a log-only group looks whether its head may go, and any group tries again to remove it.
-const retentionTicks = 16
-
-// quietTicks without an append are when a ledger counts as idle and its mark is brought up to date.
-const quietTicks = 100
-
-func (o *owner) tick(r *replica, now raft.Monotonic) {
-	if r.failed() {
-		return
-	}
-	r.core.Tick(now)
-	if r.quiet++; r.quiet == quietTicks {
-		r.units.push(unit{job: r.settle})
-		r.node.syncer.work.add(r)
-	}
-	if o.ticks%retentionTicks == 0 {
-		r.retain()
-	}
-	r.turn(now)
 }
 
 // settle brings the mark of an idle ledger up to date. That it lags costs a longer recovery and nothing else, so a full disk may wait. Syncer, Close.
@@ -84,14 +65,17 @@ func (r *replica) settle() error {
 
 // turn takes in what is there for one group (progress of the other loops, events, messages, reads, proposals) and hands out what
 // the core makes of it: appends to the tail, then sends at once, then one unit to the syncer.
-func (r *replica) turn(now raft.Monotonic) (more bool) {
+func (r *replica) turn() (more bool) {
 	if r.failed() {
+		r.due = raft.Forever
 		r.abandonReads()
 		r.abandonChanges(r.failure.Load())
 		r.bowOut()
 		r.takeEvents() // somebody may wait for an answer
 		return false
 	}
+	now := r.node.opts.Clock.Monotonic()
+	r.keepTime(now)
 	r.takeProgress()
 	r.takeEvents()
 	r.takeMessages()
@@ -99,7 +83,8 @@ func (r *replica) turn(now raft.Monotonic) (more bool) {
 	more = r.takeProposals()
 	r.takeOutput(nil, nil)
 	r.publishLease()
-	r.handOver()
+	r.handOver(now)
+	r.due = r.nextDue(now)
 	return more
 }
 
@@ -173,12 +158,20 @@ func (r *replica) step(m raft.Message, records []ledger.Record) {
 // overloaded reports whether the syncer or the applier is too far behind to take more in. An applier that has nothing to do holds nobody
 // up: what it waits for is a commit, and that may take the very entry that is to come (after a restart, say, a long log and no leader yet).
 func (r *replica) overloaded() bool {
-	behind := r.ledger.UnsyncedBytes() > r.opts.UnsyncedBytes
-	if r.opts.Factory != nil && r.images.lost.Load() == nil && r.applied.load() < r.applyLimit.load() {
-		behind = behind || uint64(r.ledger.End())-r.appliedEnd.load() > r.opts.UnappliedBytes
+	if !r.behind() {
+		r.throttled.Store(false)
+		return false
 	}
-	r.throttled.Store(behind)
-	return behind
+	r.throttled.Store(true)
+	return r.behind() // whoever has caught up before that was stored wakes nobody
+}
+
+func (r *replica) behind() bool {
+	if r.ledger.UnsyncedBytes() > r.opts.UnsyncedBytes {
+		return true
+	}
+	return r.opts.Factory != nil && r.images.lost.Load() == nil && r.applied.load() < r.applyLimit.load() &&
+		uint64(r.ledger.End())-r.appliedEnd.load() > r.opts.UnappliedBytes
 }
 
 // roomFor reports whether records fit on the device. While it is full, what was prepared on it is all there is, and some of that is kept for
@@ -377,14 +370,14 @@ func (r *replica) abandonWaiters(commit raft.Index) {
 }
 
 // handOver gives the syncer one unit with everything that this turn has appended, and the applier its new limit.
-func (r *replica) handOver() {
+func (r *replica) handOver(now raft.Monotonic) {
 	if r.failed() {
 		return
 	}
 	write, any := r.ledger.Cut(r.hardState)
 	r.hardState = nil
 	if any {
-		r.quiet = 0
+		r.appendedAt, r.settled = now, false
 	}
 	if any || len(r.sendSynced) > 0 {
 		r.unsynced = append(r.unsynced, unsyncedOutput{r.seq, r.ledger.Last().Index})

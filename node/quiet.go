@@ -1,7 +1,6 @@
 package node
 
 import (
-	"slices"
 	"time"
 
 	"github.com/ledgerkv/ledgerkv/node/transport"
@@ -9,59 +8,9 @@ import (
 )
 
 // A group with nothing to do falls silent (raft.Config.QuietAfter): its leader sends no heartbeats and its followers wait for none. Here nothing is
-// done for it any more either, until something happens: it is not ticked. In place of its heartbeats every node sends every other a
+// done for it any more either, until something happens: nobody looks at it. In place of its heartbeats every node sends every other a
 // beat, one for all groups; a node that is not heard for an ElectionTimeout is taken for dead, and so are the leaders on it. A connection that
 // breaks says so at once.
-
-// tickAwake ticks every replica that is awake, and puts to sleep those that may rest. Owner.
-func (o *owner) tickAwake(now raft.Monotonic) {
-	for _, r := range o.awake {
-		o.tick(r, now)
-	}
-	o.awake = slices.DeleteFunc(o.awake, func(r *replica) bool {
-		r.awake = !r.mayRest()
-		return !r.awake
-	})
-	if o.ticks%sleepersTicks != 0 {
-		return
-	}
-	for _, r := range o.node.ownedBy(o) {
-		if !r.awake && r.leading && r.opts.KeepFor > 0 {
-			o.wake(r)
-			r.retain()
-			o.work.add(r)
-		}
-	}
-}
-
-// sleepersTicks is how often sleeping replicas are looked at, as the head of their logs may be old enough to go.
-const sleepersTicks = 1024
-
-// mayRest says that the replica has nothing left to do until something happens: its group is silent, and its mark up to date.
-func (r *replica) mayRest() bool {
-	return r.failed() || r.silent && r.quiet > quietTicks && len(r.unsynced) == 0 && !r.trim.again
-}
-
-// wake has a replica ticked again. Its core has not been told the time for long; but it may have had messages in this very turn, and what it promised
-// counts from a time that was read afterwards. Owner.
-func (o *owner) wake(r *replica) {
-	if r.awake || r.failed() {
-		return
-	}
-	r.awake = true
-	o.awake = append(o.awake, r)
-	r.core.Tick(o.node.opts.Clock.Monotonic())
-}
-
-// retain removes the head of the log as far as the rules have it. Owner.
-func (r *replica) retain() {
-	if r.opts.Factory == nil {
-		r.proposeTrim()
-	}
-	if r.trim.again {
-		r.removeHead()
-	}
-}
 
 // fallSilent notes whether the group is silent. A node that is held for dead was so before its groups fell silent here, and is not
 // told of again: the core hears it now. Owner.
@@ -108,10 +57,12 @@ func (p *peers) dead(id raft.NodeID) bool {
 	return x != nil && x.dead.Load()
 }
 
-// beat has the link send a beat. Ticker.
+// beat has the link send a beat, unless the peer has heard something since the last one was due. Ticker.
 func (l *link) beat() {
-	l.beatDue.Store(true)
-	l.loop.notify()
+	if !l.spoke.Swap(false) {
+		l.beatDue.Store(true)
+		l.loop.notify()
+	}
 }
 
 // sendBeat sends a beat if one is due and nothing else is about to be sent, which says the same. A link that is down needs none.

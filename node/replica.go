@@ -73,9 +73,12 @@ type replica struct {
 	trims      []committedTrim
 	trim       trimState
 	leading    bool
-	quiet      int        // ticks since the last append
-	unreadable raft.Index // the damaged entry that a peer needed last
-	// awake: the replica is on its owner's list of those that are ticked. silent: its core has fallen silent.
+	// told is when the core was told the time, appendedAt when something was appended, retainedAt when the head was looked at, each time last; due is
+	// when something is to be done unasked. settled: the mark of the ledger has been brought up to date since the last append.
+	told, appendedAt, retainedAt, due raft.Monotonic
+	settled                           bool
+	unreadable                        raft.Index // the damaged entry that a peer needed last
+	// awake: the replica is on its owner's list of those that may be due. silent: its core has fallen silent.
 	awake, silent bool
 	entries       []raft.Entry // scratch
 	batch         []waiter     // scratch

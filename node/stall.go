@@ -18,8 +18,8 @@ type diskWatch struct {
 	stalled atomic.Bool
 }
 
-// tick looks at the syncer once more. Ticker.
-func (d *diskWatch) tick(n *Node) {
+// tick looks at the syncer once more, and reports whether it stalls now and did not, or the other way round. Ticker.
+func (d *diskWatch) tick(n *Node) (changed bool) {
 	now := n.syncer.flushes.load()
 	if now%2 == 0 || now != d.seen {
 		d.seen, d.ticks = now, 0
@@ -27,15 +27,17 @@ func (d *diskWatch) tick(n *Node) {
 		d.ticks++
 	}
 	stalled := time.Duration(d.ticks)*n.opts.TickInterval >= raft.DefaultStallTimeout
-	switch was := d.stalled.Swap(stalled); {
+	was := d.stalled.Swap(stalled)
+	switch {
 	case stalled && !was:
 		n.opts.Logger.Error("a flush does not return; what this node leads is handed over", "for", time.Duration(d.ticks)*n.opts.TickInterval)
 	case was && !stalled:
 		n.opts.Logger.Info("the disk answers again")
 	}
+	return stalled != was
 }
 
-// watchDisk tells the cores what has become of the disk. Owner, once a tick.
+// watchDisk tells the cores what has become of the disk. Owner.
 func (o *owner) watchDisk() {
 	if stalled := o.node.disk.stalled.Load(); stalled != o.stalled {
 		o.stalled = stalled

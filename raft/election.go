@@ -9,9 +9,9 @@ import (
 // maxRank bounds how far a low priority delays an election.
 const maxRank = 5
 
-// Tick tells the time: about every 10 ms, and whenever the caller likes; a quiet core needs none. now must have been read after every
-// earlier call returned: promises to a leader count from it. A time before an earlier one is ignored. Everything timed happens in
-// Tick.
+// Tick tells the time: about every 10 ms, or once Deadline has come, and whenever the caller likes; a quiet core needs none. now must have been
+// read after every earlier call returned: promises to a leader count from it. A time before an earlier one is ignored. Everything timed
+// happens in Tick.
 func (c *Core) Tick(now Monotonic) {
 	if !c.started {
 		c.start(now)

@@ -122,7 +122,7 @@ func (c *cluster) send(r *replica, m *raft.Message) {
 	case raft.MsgImage:
 		p.image = r.image()
 		if m.Image != nil {
-			p.image = &image{base: m.Image.Base, machine: r.disk.machine}
+			p.image = &image{base: m.Image.Base, machine: c.check.machines[m.Image.Base.ID.Index]}
 		}
 		p.Image = &raft.ImageMeta{Base: p.image.base}
 	}

@@ -43,7 +43,9 @@ func (s *simulation) round() error {
 	s.rounds++
 	for _, r := range s.replicas {
 		if r.clock = s.clock(r); r.core != nil {
-			r.core.Tick(r.clock)
+			if err := tickLazily(r.core, r.clock); err != nil {
+				return err
+			}
 		}
 	}
 	for range 4 {

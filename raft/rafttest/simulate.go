@@ -221,7 +221,7 @@ func (s *simulation) tickOne(r *replica) error {
 	s.time = s.time.Add(tick * time.Duration(1+s.rng.IntN(3)) / time.Duration(len(s.replicas)))
 	r.clock = s.clock(r)
 	if r.core != nil && (slices.Index(s.replicas, r) != s.sluggish || s.rng.IntN(8) == 0) {
-		r.core.Tick(r.clock)
+		return tickLazily(r.core, r.clock)
 	}
 	return nil
 }
