@@ -32,7 +32,7 @@ type applier struct {
 
 func newApplier(n *Node) *applier {
 	a := &applier{node: n}
-	a.loop = newLoop("applier", a.turn)
+	a.loop = n.newLoop("applier", a.turn)
 	a.work = worklist{stage: applierStage, loop: a.loop}
 	return a
 }

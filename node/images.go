@@ -106,7 +106,7 @@ func newImages(n *Node) *images {
 	m := &images{node: n}
 	m.offers = snapshot.NewOffers(snapshot.OffersOptions{Boot: n.boot, BytesPerSecond: uint64(n.opts.ImageBytesPerSecond)})
 	m.fetches = snapshot.NewFetches(snapshot.FetchesOptions{}, m.target)
-	m.loop = newLoop("images", m.turn)
+	m.loop = n.newLoop("images", m.turn)
 	return m
 }
 

@@ -56,7 +56,7 @@ const (
 
 func newLink(n *Node, peer raft.NodeID, class transport.Class) *link {
 	l := &link{node: n, peer: peer, class: class, limit: linkMessages}
-	l.loop = newLoop(fmt.Sprintf("%s-%s", class, peer), l.turn)
+	l.loop = n.newLoop(fmt.Sprintf("%s-%s", class, peer), l.turn)
 	return l
 }
 

@@ -12,10 +12,16 @@ type Loop struct {
 	// wake holds at most one token: work may be waiting. It is never full in a way that matters and never lost.
 	wake chan struct{}
 	turn func() (more bool)
+	// woken counts the tokens of all loops of the node, for a harness; nil in a running node.
+	woken *atomic.Int64
 }
 
-func newLoop(name string, turn func() bool) *Loop {
-	return &Loop{name: name, wake: make(chan struct{}, 1), turn: turn}
+func (n *Node) newLoop(name string, turn func() bool) *Loop {
+	l := &Loop{name: name, wake: make(chan struct{}, 1), turn: turn}
+	if n.opts.Manual {
+		l.woken = &n.woken
+	}
+	return l
 }
 
 // Name says which loop it is: owner-0, syncer, control-n2, bulk-n2, applier, provisioner, images, scrubber, peers.
@@ -29,6 +35,7 @@ func (l *Loop) Ready() bool { return len(l.wake) > 0 }
 func (l *Loop) Turn() bool {
 	select {
 	case <-l.wake:
+		l.count(-1)
 	default:
 	}
 	more := l.turn()
@@ -42,7 +49,14 @@ func (l *Loop) Turn() bool {
 func (l *Loop) notify() {
 	select {
 	case l.wake <- struct{}{}:
+		l.count(1)
 	default:
+	}
+}
+
+func (l *Loop) count(tokens int64) {
+	if l.woken != nil {
+		l.woken.Add(tokens)
 	}
 }
 

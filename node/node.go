@@ -62,6 +62,8 @@ type Node struct {
 	groups   atomic.Pointer[groupTable] // replaced as a whole under groupsMu
 	closed   bool
 
+	// woken is how many loops have been woken and have not turned since, for a harness.
+	woken atomic.Int64
 	// started: every loop has a goroutine. It is set before the first one runs.
 	started bool
 	stop    chan struct{}
@@ -251,6 +253,9 @@ func (n *Node) admit() {
 func (n *Node) Loops() []*Loop {
 	return append(slices.Clone(n.loops), n.peers.table.Load().loops...)
 }
+
+// Woken reports whether a loop may have been woken since its last turn; false is certain. For a harness, on a node opened with Options.Manual.
+func (n *Node) Woken() bool { return n.woken.Load() > 0 }
 
 // ID is the node's name, and Directory the UUID of its directory.
 func (n *Node) ID() NodeID      { return n.opts.ID }

@@ -31,7 +31,7 @@ type owner struct {
 
 func newOwner(n *Node, number int) *owner {
 	o := &owner{node: n}
-	o.loop = newLoop(fmt.Sprintf("owner-%d", number), o.turn)
+	o.loop = n.newLoop(fmt.Sprintf("owner-%d", number), o.turn)
 	o.work = worklist{stage: ownerStage, loop: o.loop}
 	return o
 }

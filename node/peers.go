@@ -49,7 +49,7 @@ const restTicks = 16
 
 func newPeers(n *Node) *peers {
 	p := &peers{node: n, unwanted: map[raft.NodeID]uint64{}}
-	p.loop = newLoop("peers", p.turn)
+	p.loop = n.newLoop("peers", p.turn)
 	p.table.Store(&peerTable{})
 	return p
 }

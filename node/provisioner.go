@@ -16,7 +16,7 @@ type provisioner struct {
 
 func newProvisioner(n *Node) *provisioner {
 	p := &provisioner{node: n}
-	p.loop = newLoop("provisioner", p.turn)
+	p.loop = n.newLoop("provisioner", p.turn)
 	p.work = worklist{stage: provisionerStage, loop: p.loop}
 	return p
 }

@@ -38,7 +38,7 @@ const groupCost = 512
 
 func newScrubber(n *Node) *scrubber {
 	s := &scrubber{node: n, damaged: map[GroupID]int{}, passTicks: uint64(n.opts.ScrubInterval / n.opts.TickInterval)}
-	s.loop = newLoop("scrubber", s.turn)
+	s.loop = n.newLoop("scrubber", s.turn)
 	if n.opts.ScrubBytesPerSecond < 0 {
 		s.due.Store(math.MaxUint64)
 		return s

@@ -82,7 +82,7 @@ type syncer struct {
 
 func newSyncer(n *Node) *syncer {
 	s := &syncer{node: n, flusher: perFile{n}}
-	s.loop = newLoop("syncer", s.turn)
+	s.loop = n.newLoop("syncer", s.turn)
 	s.work = worklist{stage: syncerStage, loop: s.loop}
 	return s
 }

@@ -24,6 +24,8 @@ type laws struct {
 	members [groupCount]membership
 	// applied are the entries that some machine has applied, by index - 1; zero where an index has no command.
 	applied []appliedEntry
+	// segments are the names of files.
+	segments map[segmentFile]string
 }
 
 // committedEntry is an entry as the first replica had it that took it for committed.
@@ -115,13 +117,12 @@ func (k *laws) begins(l *lane) {
 	if l.lost || l.excused || l.disk.Crashed() {
 		return
 	}
-	left := l.disk.Crash(disk.Cut{Keep: disk.Nothing})
 	for at, g := range l.groups {
 		var now, then *ledger.Inspection
 		var err error
 		l.disk.Peek(func() { now, err = ledger.Inspect(l.disk, groupDir(at)) })
 		if err == nil {
-			then, err = ledger.Inspect(left, groupDir(at))
+			then, err = l.durableState(at)
 		}
 		if err != nil {
 			k.world.violate(fmt.Errorf("law 5: %s starts group %d, and a power cut would leave no group file: %w", l.id, at+1, err))
@@ -261,14 +262,15 @@ func (l *lane) holds(at int, i raft.Index) bool {
 // durable says whether a record is on the lane's disk for good. The ledger directory in which one was found last is looked at first. An image
 // begins another one, and each attempt to install it that comes to nothing uses up an epoch.
 func (l *lane) durable(at int, begin, end raft.Position, checksum uint32) bool {
-	if holdsRecord(l.disk, at, l.epochs[at], begin, end, checksum) {
+	k := &l.world.laws
+	if k.holdsRecord(l.disk, at, l.epochs[at], begin, end, checksum) {
 		return true
 	}
 	var names []string
 	l.disk.Peek(func() { names, _ = l.disk.List(fmt.Sprintf("data/groups/%016x", at+1)) })
 	for _, name := range names {
 		var epoch uint32
-		if _, err := fmt.Sscanf(name, "ledger-%08x", &epoch); err == nil && holdsRecord(l.disk, at, epoch, begin, end, checksum) {
+		if _, err := fmt.Sscanf(name, "ledger-%08x", &epoch); err == nil && k.holdsRecord(l.disk, at, epoch, begin, end, checksum) {
 			l.epochs[at] = epoch
 			return true
 		}
@@ -276,10 +278,27 @@ func (l *lane) durable(at int, begin, end raft.Position, checksum uint32) bool {
 	return false
 }
 
+// segmentFile is a segment of a group's log.
+type segmentFile struct {
+	at     int
+	epoch  uint32
+	number raft.Position
+}
+
+// segment is the name of the file that holds a position. Names are made once, as it is asked for often.
+func (k *laws) segment(at int, epoch uint32, begin raft.Position) string {
+	file := segmentFile{at, epoch, begin / worldSegment}
+	name, known := k.segments[file]
+	if !known {
+		name = fmt.Sprintf("data/groups/%016x/ledger-%08x/%016x.seg", at+1, epoch, file.number)
+		k.segments[file] = name
+	}
+	return name
+}
+
 // holdsRecord says whether the record in [begin, end) is in a ledger directory for good.
-func holdsRecord(d *disk.Disk, at int, epoch uint32, begin, end raft.Position, checksum uint32) bool {
-	name := fmt.Sprintf("data/groups/%016x/ledger-%08x/%016x.seg", at+1, epoch, begin/worldSegment)
-	raw, ok := d.Durable(name, localPage+int64(begin%worldSegment), int64(end-begin))
+func (k *laws) holdsRecord(d *disk.Disk, at int, epoch uint32, begin, end raft.Position, checksum uint32) bool {
+	raw, ok := d.Durable(k.segment(at, epoch, begin), localPage+int64(begin%worldSegment), int64(end-begin))
 	if !ok {
 		return false
 	}

@@ -147,7 +147,7 @@ func (w *World) sworn(l *lane, at int, m *raft.Message) {
 	if m.Term <= l.sworn[at] {
 		return
 	}
-	in, err := ledger.Inspect(l.disk.Crash(disk.Cut{Keep: disk.Nothing}), groupDir(at))
+	in, err := l.durableState(at)
 	if err != nil || in.State.Term < m.Term {
 		w.violate(fmt.Errorf("law 5: %s acknowledges %s of group %d in term %d, and a power cut would leave it in an earlier one (%v)", l.id, m.Last, at+1, m.Term, err))
 	}
@@ -163,8 +163,7 @@ func (w *World) voted(l *lane, at int, m *raft.Message) {
 	if m.Type == raft.MsgVote {
 		choice = l.id
 	}
-	left := l.disk.Crash(disk.Cut{Keep: disk.Nothing})
-	in, err := ledger.Inspect(left, fmt.Sprintf("data/groups/%016x", at+1))
+	in, err := l.durableState(at)
 	if err != nil {
 		w.violate(fmt.Errorf("law 5: %s votes in term %d of group %d, and a power cut would leave no group file: %w", l.id, m.Term, at+1, err))
 		return
@@ -173,6 +172,12 @@ func (w *World) voted(l *lane, at int, m *raft.Message) {
 		w.violate(fmt.Errorf("law 5: %s votes for %s in term %d of group %d, and a power cut would leave the vote for %q in term %d",
 			l.id, choice, m.Term, at+1, string(in.State.Vote), in.State.Term))
 	}
+}
+
+// durableState is what a power cut now would leave of a group's hard state; the rest of the inspection is not.
+func (l *lane) durableState(at int) (*ledger.Inspection, error) {
+	left := l.disk.Crash(disk.Cut{Keep: disk.Nothing, Only: groupDir(at) + "/GROUP"})
+	return ledger.Inspect(left, groupDir(at))
 }
 
 // recordedMachines makes the machines of a World: the store, and between it and the node a look at what is applied.

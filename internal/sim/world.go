@@ -68,7 +68,7 @@ const (
 	// maxDepth bounds the turns that are under way at once.
 	maxDepth = 3
 	// dialEvery is how often links that are down are tried.
-	dialEvery = 20 * time.Millisecond
+	dialEvery = 50 * time.Millisecond
 )
 
 // NewWorld makes the world of a plan; nothing has happened in it yet. record says whether everything that happens is kept for a trace.
@@ -76,7 +76,7 @@ func NewWorld(p Plan, record bool, logger *slog.Logger) *World {
 	w := &World{Plan: p, random: rand.New(rand.NewPCG(p.Seed, 0x5eed)), mended: make([]bool, len(p.Faults)), chosen: make([]choice, len(p.Faults)),
 		cuts: map[way]int{}, holds: map[way]int{}, appendHolds: map[way]int{}}
 	w.trace.record = record
-	w.laws.world = w
+	w.laws.world, w.laws.segments = w, map[segmentFile]string{}
 	machines := &recordedMachines{world: w}
 	w.Cluster = NewCluster(Options{
 		Seed: p.Seed, Nodes: p.Nodes, Groups: worldGroups(p), Machines: machines.of, Logger: logger, TickInterval: p.Tick, QuietAfter: p.Quiet,
@@ -236,7 +236,7 @@ func (w *World) collect() (wait time.Duration) {
 	wait = forever
 	now := w.Now()
 	for _, l := range w.lanes {
-		if l.node == nil {
+		if !l.woken() {
 			continue
 		}
 		for i, x := range l.loops {
@@ -262,25 +262,39 @@ func (w *World) skip(wait, next time.Duration, travelling bool) {
 	if travelling {
 		wait = min(wait, next)
 	}
-	at, ok := w.agenda.next()
-	if ok && at <= wait { // it comes first, so there is no need to look around again
+	for {
+		at, ok := w.agenda.next()
+		if !ok || at > wait {
+			break
+		}
+		// It comes first, so there is no need to look around again; nor after it, when it was a tick at which nobody had anything to do.
 		w.Cluster.clock.now = max(w.Now(), at)
 		w.network.SetNow(w.Now())
-		w.keep(w.agenda.take())
-	} else if wait != forever {
+		a := w.agenda.take()
+		w.keep(a)
+		if a.kind != tickEvent || w.violation != nil || w.lanes[a.who].woken() {
+			return
+		}
+		w.events++
+		w.Cluster.clock.now += eventTime
+	}
+	if wait != forever {
 		w.Cluster.clock.now = max(w.Now(), wait-eventTime)
 	}
 }
 
+// woken says that a loop of the lane may have been woken.
+func (l *lane) woken() bool { return l.up() && l.node.Woken() }
+
 // turn lets a loop turn.
 func (w *World) turn(r readyLoop) {
 	l, x := r.lane, r.loop
-	life, ops, kind, asked := l.life, l.ops(), x.kind, l.asked
+	life, kind, asked, ops := l.life, x.kind, l.asked, 0
 	w.trace.event(uint64(w.Now()), uint64(l.number)<<8|uint64(r.at))
 	before := w.active
 	w.active, x.running = l, true
 	if kind.usesDisk() {
-		l.busy = true
+		l.busy, ops = true, l.ops()
 	}
 	l.ran = l.ran || kind == ownerLoop
 	w.depth++
@@ -297,20 +311,21 @@ func (w *World) turn(r readyLoop) {
 	case ownerLoop:
 		l.asked = l.asked && !asked
 	}
+	wrote := false
 	if kind.usesDisk() {
-		l.busy = false
+		l.busy, wrote = false, l.ops() != ops
 	}
-	w.hold(l, x, l.ops() != ops)
+	w.hold(l, x, wrote)
 	w.after(l)
 }
 
-// hold draws for how long a loop does not run after a turn.
+// hold draws for how long a loop does not run after a turn. wrote: it has changed the disk, for which it waits.
 func (w *World) hold(l *lane, x *laneLoop, wrote bool) {
 	weather := &w.Plan.Weather
 	if w.chance(weather.Lag) {
 		x.held = w.Now() + time.Duration(w.random.Int64N(int64(weather.LagFor)))
 	}
-	if wrote && x.kind.usesDisk() && w.chance(weather.Slow) {
+	if wrote && w.chance(weather.Slow) {
 		x.held = max(x.held, w.Now()+time.Duration(w.random.Int64N(int64(weather.SlowFor))))
 	}
 }

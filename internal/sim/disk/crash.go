@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
 // Keep says how much of what was not synced survives a power cut.
@@ -27,6 +28,8 @@ type Cut struct {
 	// Garbage: where a file has grown and the new sectors have not arrived, there is garbage, half of it random and half
 	// of it sectors of other files, instead of zeros.
 	Garbage bool
+	// Only, when not empty, is a path: nothing is worked out but what is at or below it, for who asks about that alone.
+	Only string
 }
 
 // Crash gives the disk as a power cut at this moment would leave it. The Disk itself does not change, so that many outcomes
@@ -38,7 +41,7 @@ func (d *Disk) Crash(cut Cut) *Disk {
 	after := New(mix(d.seed, cut.Seed, uint64(d.ops)))
 	after.lastID, after.capacity = d.lastID, d.capacity
 	w := wreck{Cut: cut, from: d, seed: mix(d.seed, uint64(d.ops), cut.Seed), made: map[*inode]*inode{}}
-	after.root = w.salvage(d.root)
+	after.root = w.salvage(d.root, cut.Only)
 	after.used = spaceUsed(after.root)
 	return after
 }
@@ -67,8 +70,8 @@ func mix(xs ...uint64) uint64 {
 // share draws how many in eight of the unsynced things of one file or directory survive.
 func share(draw uint64) uint64 { return [...]uint64{0, 1, 4, 4, 4, 7, 8, 4}[draw%8] }
 
-// salvage gives an inode as it is after the power cut, with all that it leads to.
-func (w *wreck) salvage(n *inode) *inode {
+// salvage gives an inode as it is after the power cut, with all that it leads to at or below the path only.
+func (w *wreck) salvage(n *inode, only string) *inode {
 	if m := w.made[n]; m != nil {
 		return m
 	}
@@ -85,8 +88,12 @@ func (w *wreck) salvage(n *inode) *inode {
 		}
 	}
 	m.entries = make(map[string]*inode, len(left))
+	first, rest, _ := strings.Cut(only, "/")
 	for _, name := range slices.Sorted(maps.Keys(left)) {
-		child := w.salvage(left[name])
+		if first != "" && name != first {
+			continue
+		}
+		child := w.salvage(left[name], rest)
 		child.names++
 		m.entries[name] = child
 	}

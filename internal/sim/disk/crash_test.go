@@ -397,3 +397,36 @@ func TestTheModelBites(t *testing.T) {
 	require.True(t, broken(true, false), "without Datasync")
 	require.True(t, broken(false, true), "without SyncDir")
 }
+
+// TestACrashOfOnePath: who asks about one file alone gets it as the whole disk would have it, and nothing else.
+func TestACrashOfOnePath(t *testing.T) {
+	t.Parallel()
+	d := disk.New(1)
+	require.NoError(t, d.MkdirAll("a/b"))
+	for _, name := range []string{"a/b/one", "a/b/other", "a/one"} {
+		f, err := d.Create(name)
+		require.NoError(t, err)
+		_, err = f.WriteAt([]byte("of "+name), 0)
+		require.NoError(t, err)
+		require.NoError(t, f.Datasync())
+		_, err = f.WriteAt([]byte("lost"), 0)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	}
+	require.NoError(t, d.SyncDir("a"))
+	require.NoError(t, d.SyncDir("a/b"))
+	after := d.Crash(disk.Cut{Keep: disk.Nothing, Only: "a/b/one"})
+	f, err := after.Open("a/b/one")
+	require.NoError(t, err)
+	defer f.Close()
+	got := make([]byte, len("of a/b/one"))
+	_, err = f.ReadAt(got, 0)
+	require.NoError(t, err)
+	require.Equal(t, "of a/b/one", string(got))
+	names, err := after.List("a")
+	require.NoError(t, err)
+	require.Equal(t, []string{"b"}, names)
+	names, err = after.List("a/b")
+	require.NoError(t, err)
+	require.Equal(t, []string{"one"}, names)
+}
