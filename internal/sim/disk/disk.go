@@ -169,7 +169,7 @@ func (d *Disk) begin(op Op) (dying bool, f *fault, err error) {
 			return false, nil, pathError(op, ErrCrashed)
 		}
 	}
-	if d.crashAt != 0 && d.ops >= d.crashAt {
+	if d.crashAt != 0 && d.ops >= d.crashAt && !d.peeking { // whoever only looks ends nothing
 		d.halted = true
 		if !op.Kind.mutates() || op.Kind == OpDatasync || op.Kind == OpSyncDir {
 			d.mu.Unlock()

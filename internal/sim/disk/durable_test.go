@@ -137,3 +137,20 @@ func TestPeekAndMend(t *testing.T) {
 	_, err = f.WriteAt([]byte("x"), 0)
 	require.NoError(t, err)
 }
+
+func TestAPeekDoesNotEndTheDiskWhoseLastOperationIsUnderWay(t *testing.T) {
+	d := New(1)
+	f, err := d.Create("a")
+	require.NoError(t, err)
+	var seen error
+	d.Before = func(op Op) error {
+		d.Peek(func() { _, seen = d.Stat("a") })
+		require.False(t, d.Crashed())
+		return nil
+	}
+	d.CrashAt(d.Ops() + 1)
+	_, err = f.WriteAt([]byte("x"), 0)
+	require.ErrorIs(t, err, ErrCrashed)
+	require.NoError(t, seen)
+	require.True(t, d.Crashed())
+}
