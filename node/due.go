@@ -55,7 +55,7 @@ func (r *replica) nextDue(now raft.Monotonic) raft.Monotonic {
 
 // retains says that the head of the log is to be looked at: the log's leader decides what goes, and who found no space tries again.
 func (r *replica) retains() bool {
-	return r.opts.Factory == nil && r.leading && !r.silent || r.trim.again
+	return r.opts.Factory == nil && r.leading && !r.silent.Load() || r.trim.again
 }
 
 // retain removes the head of the log as far as the rules have it. Owner.
@@ -103,7 +103,7 @@ func (o *owner) lookAtSleepers() {
 
 // mayRest says that the replica has nothing left to do until something happens: its group is silent, and its mark up to date.
 func (r *replica) mayRest() bool {
-	return r.failed() || r.silent && r.settled && len(r.unsynced) == 0 && !r.trim.again
+	return r.failed() || r.silent.Load() && r.settled && len(r.unsynced) == 0 && !r.trim.again
 }
 
 // wake puts a replica among those that may be due. Owner.

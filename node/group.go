@@ -56,6 +56,7 @@ func (g *Group) Submit(body []byte, crc uint32) (*Pending, error) {
 		return nil, err
 	}
 	if s := r.roles.load(); s.Role != raft.Leader {
+		r.stray()
 		return nil, &raft.NotLeaderError{Leader: s.Leader}
 	}
 	if err := g.Serving(); err != nil {

@@ -22,7 +22,7 @@ func TestPromiseOfASleeperCounts(t *testing.T) {
 		h.tick()
 		h.settle()
 	}
-	require.True(t, h.r.silent)
+	require.True(t, h.r.silent.Load())
 	h.r.tell(func(r *replica) { r.core.Wake() })
 	h.owners[0].loop.Turn()
 	require.True(t, h.r.awake)
@@ -34,7 +34,7 @@ func TestPromiseOfASleeperCounts(t *testing.T) {
 	})
 	h.tick()
 	h.settle()
-	require.True(t, h.r.silent)
+	require.True(t, h.r.silent.Load())
 	h.say(raft.Message{Type: raft.MsgVote, From: "n3", Term: 2, Force: true}) // by a transfer that was given up before
 	h.tick()
 	h.settle()

@@ -90,6 +90,7 @@ func (r *replica) changeMembers(changes []MemberChange, seen *raft.EntryID, done
 		return failure
 	}
 	if !r.leading {
+		r.stray()
 		return &raft.NotLeaderError{Leader: r.roles.load().Leader}
 	}
 	named, err := r.withDirectories(changes)

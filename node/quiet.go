@@ -15,19 +15,31 @@ import (
 // fallSilent notes whether the group is silent. A node that is held for dead was so before its groups fell silent here, and is not
 // told of again: the core hears it now. Owner.
 func (r *replica) fallSilent(out *raft.Output) {
-	if out.Quiet && !r.silent && r.node.peers.dead(out.Leader) {
+	if out.Quiet && !r.silent.Load() && r.node.peers.dead(out.Leader) {
 		r.lose(out.Leader)
 	}
-	r.silent = out.Quiet
+	r.silent.Store(out.Quiet)
 }
 
 // lose has a silent group look for another leader than one on a node that is dead. Any goroutine.
 func (r *replica) lose(peer raft.NodeID) {
 	r.tell(func(r *replica) {
-		if r.silent && !r.failed() {
+		if r.silent.Load() && !r.failed() {
 			r.core.Unreachable(peer)
 		}
 	})
+}
+
+// stray has a follower that sleeps see whether its leader lives: it was asked for what only a leader can do, and whoever stopped leading may have been
+// heard by nobody. Any goroutine.
+func (r *replica) stray() {
+	if r.silent.Load() {
+		r.tell(func(r *replica) {
+			if !r.failed() {
+				r.core.Wake()
+			}
+		})
+	}
 }
 
 // beat sends every peer a sign of life, and looks who has given none. Ticker.

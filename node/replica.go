@@ -53,6 +53,8 @@ type replica struct {
 	removed atomic.Bool
 	// diskFull: the last attempt to write or to prepare space met a full device. The ledger logs that.
 	diskFull atomic.Bool
+	// silent: the core has fallen silent. Owner writes, any goroutine reads.
+	silent atomic.Bool
 
 	waiting     waiters
 	readWaiting readWaiters
@@ -78,10 +80,10 @@ type replica struct {
 	told, appendedAt, retainedAt, due raft.Monotonic
 	settled                           bool
 	unreadable                        raft.Index // the damaged entry that a peer needed last
-	// awake: the replica is on its owner's list of those that may be due. silent: its core has fallen silent.
-	awake, silent bool
-	entries       []raft.Entry // scratch
-	batch         []waiter     // scratch
+	// awake: the replica is on its owner's list of those that may be due.
+	awake   bool
+	entries []raft.Entry // scratch
+	batch   []waiter     // scratch
 
 	apply    applyState
 	images   imageState

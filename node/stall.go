@@ -43,7 +43,7 @@ func (o *owner) watchDisk() {
 		o.stalled = stalled
 		for _, r := range o.node.ownedBy(o) {
 			r.unwell()
-			if stalled && r.leading && r.silent {
+			if stalled && r.leading && r.silent.Load() {
 				r.core.Wake()
 				o.work.add(r)
 			}
