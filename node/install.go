@@ -211,8 +211,8 @@ func (r *replica) takeSwap() {
 		r.noteImage(next.base)
 		r.node.images.post(func() { r.node.images.retire(r, old, next.old) })
 	}
-	r.images.installing.Store(false)
 	r.found(next.base)
+	r.images.installing.Store(false) // after found: see refill
 	for _, w := range r.waiting.upTo(next.base.ID.Index, nil) {
 		w.pending.complete(Proposed{}, uncertain(errReplaced))
 	}

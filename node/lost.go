@@ -27,8 +27,8 @@ type lost struct {
 // needing is a replica whose machine is to be filled again. Images loop.
 type needing struct {
 	replica *replica
-	// filling: an image is here and goes into the machine.
-	filling bool
+	// filling: an image is here and goes into the machine. spoiled: one has gone into it in part.
+	filling, spoiled bool
 	// again is when the leader is asked again.
 	again raft.Monotonic
 }
@@ -72,6 +72,9 @@ func (m *images) asked(from raft.NodeID, group raft.GroupID, least raft.Index) {
 	if slices.ContainsFunc(m.offered, func(o offered) bool { return o.peer == from && o.group == group && o.until == 0 }) {
 		return
 	}
+	if raft.Index(r.applied.load()) < least {
+		return // no image could end there yet
+	}
 	if newest, ok := r.images.store.Newest(); !ok || newest.Base.ID.Index < max(least, r.ledger.Base().ID.Index) {
 		r.images.wanted.Store(true)
 		m.node.applier.work.add(r)
@@ -91,10 +94,12 @@ func (m *images) sendImages(f snapshot.Frame) {
 }
 
 // refill begins to fill the machine that has lost its state, and reports false where the image is for the core to decide about: it ends beyond the log,
-// and would take the log's place.
+// and would take the log's place. What it leaves is asked for again: an image that ends in a part of the log that is not durable yet, say, since a
+// power cut would leave a machine that is ahead of the log.
 func (m *images) refill(r *replica, meta snapshot.Meta) bool {
 	i := slices.IndexFunc(m.needings, func(n *needing) bool { return n.replica == r })
-	l := r.images.lost.Load()
+	// The other way round lost might be of before an installation that is over by then.
+	installing, l := r.images.installing.Load(), r.images.lost.Load()
 	if i < 0 || l == nil {
 		return false
 	}
@@ -105,7 +110,16 @@ func (m *images) refill(r *replica, meta snapshot.Meta) bool {
 	if !r.covers(meta.Base) {
 		return false
 	}
-	n.filling = true
+	if installing || uint64(at) > r.synced.Load() {
+		return true
+	}
+	if n.spoiled {
+		if err := r.emptyMachine(); err != nil {
+			r.fail(err)
+			return true
+		}
+	}
+	n.filling, n.spoiled = true, false
 	f := &filling{replica: r, base: meta.Base, refill: true}
 	f.step, f.stop = iter.Pull(func(pause func(struct{}) bool) {
 		machine := r.images.current.Load().machine
@@ -121,12 +135,13 @@ func (r *replica) covers(b raft.Base) bool {
 	return err == nil && at.ID == b.ID && at.Checksum == b.Checksum
 }
 
-// refilled hands the machine to the applier, or makes it empty again after a failure.
+// refilled hands the machine to the applier. After a failure it is emptied before the next attempt, and not now: an installation may be about to put
+// another machine in its place.
 func (m *images) refilled(f *filling) {
 	r := f.replica
 	for _, n := range m.needings {
 		if n.replica == r {
-			n.filling, n.again = false, m.node.opts.Clock.Monotonic().Add(failurePause)
+			n.filling, n.spoiled, n.again = false, f.err != nil, m.node.opts.Clock.Monotonic().Add(failurePause)
 		}
 	}
 	if r.images.lost.Load() == nil { // an image has taken the place of log and machine meanwhile
@@ -139,12 +154,10 @@ func (m *images) refilled(f *filling) {
 		return
 	}
 	r.log.Error("the machine could not be filled from the image; another is asked for", "image", f.base.ID, "err", f.err)
-	if err := r.emptyMachine(); err != nil {
-		r.fail(err)
-	}
 }
 
-// emptyMachine replaces the machine that has lost its state, and that an image has filled in part, by an empty one. Images loop.
+// emptyMachine replaces the machine that has lost its state, and that an image has filled in part, by an empty one. REQUIRES: nothing is
+// being installed. Images loop.
 func (r *replica) emptyMachine() error {
 	place := r.place(r.ledger.EngineEpoch())
 	if err := errors.Join(r.machines.close(r.images.current.Load().machine), r.opts.Factory.Drop(place)); err != nil {
