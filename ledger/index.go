@@ -181,15 +181,21 @@ func (x *index) has(id raft.EntryID) bool {
 // baseAt is what an image of the state after entry tip.ID needs to know. The configuration and format are those in force there.
 func (x *index) baseAt(tip Tip) raft.Base {
 	b := raft.Base{ID: tip.ID, Position: tip.End, Checksum: tip.Checksum, LogTime: tip.Time,
-		Format: x.base.Format, Configuration: x.base.Configuration}
+		Configuration: x.base.Configuration}
 	if n := sort.Search(len(x.configs), func(i int) bool { return x.configs[i].ID.Index > tip.ID.Index }); n > 0 {
 		b.Configuration = x.configs[n-1].Configuration
 	}
-	if n := sort.Search(len(x.formats), func(i int) bool { return x.formats[i].index > tip.ID.Index }); n > 0 {
-		b.Format = x.formats[n-1].format
-	}
+	b.Format = x.formatAt(tip.ID.Index)
 	b.Configuration = b.Configuration.Clone()
 	return b
+}
+
+// formatAt is the format in force behind an entry; below the base it is the base's.
+func (x *index) formatAt(i raft.Index) uint32 {
+	if n := sort.Search(len(x.formats), func(n int) bool { return x.formats[n].index > i }); n > 0 {
+		return x.formats[n-1].format
+	}
+	return x.base.Format
 }
 
 // restart is what a core is started from.

@@ -20,6 +20,21 @@ func (l *Ledger) TermAt(i raft.Index) (raft.Term, error) {
 	return 0, mismatch("entry %d, the last one is %v", i, l.idx.tip.ID)
 }
 
+// FormatAt is the format in force behind entry i, as the last entry of raft.KindFormat up to i says; behind the last entry, committed or not, it is
+// that with which the next one is written. Below the base it is the base's. Any goroutine; it never touches the disk.
+func (l *Ledger) FormatAt(i raft.Index) uint32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.idx.formatAt(i)
+}
+
+// Format is the format in force behind the last entry. Any goroutine; it never touches the disk.
+func (l *Ledger) Format() uint32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.idx.formatAt(l.idx.tip.ID.Index)
+}
+
 // IndexAt gives the last entry that is known, from memory, to begin at or before pos; the first entry when all begin behind it. It is exact to
 // one waypoint (64 KiB and a record; a MiB and a record in segments that are not among the last 16). Any goroutine; it never touches the disk.
 func (l *Ledger) IndexAt(pos raft.Position) raft.Index {

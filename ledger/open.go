@@ -37,6 +37,9 @@ func Open(o Options) (*Ledger, error) {
 	if err := r.run(); err != nil {
 		return nil, err
 	}
+	if f := r.idx.formatAt(r.idx.tip.ID.Index); f > o.Format {
+		return nil, &FormatError{Path: names.ledger(g.ledgerEpoch), What: fmt.Sprintf("entries of format %d are in force, and this program knows them up to format %d", f, o.Format)}
+	}
 	l := &Ledger{opts: o, names: names, size: o.SegmentSize, idx: r.idx, group: g,
 		files: fileCache{fs: o.FS, names: names}}
 	if err := l.settle(r); err != nil {

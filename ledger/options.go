@@ -89,6 +89,9 @@ type Options struct {
 	// SegmentSize is S, in bytes: a power of two from 64 KiB to 1 TiB. Default 64 MiB for Create; Open takes what the group
 	// file says when it is 0, and refuses another value.
 	SegmentSize uint64
+	// Format is the highest format of entries that the caller knows: Open refuses, with a *FormatError, a log in which a higher one was put in force, be
+	// the entry committed or not. Default FormatInitial.
+	Format uint32
 	// ChunkBytes is how much space is zero-filled at a time, in bytes; it is rounded to pages. Default 1 MiB, or a quarter of a smaller segment.
 	ChunkBytes uint64
 	// TailBytes is how much of what is already durable stays in memory for readers, in bytes. Default 4 MiB.
@@ -138,6 +141,9 @@ func (o Options) withFS() Options {
 
 // withDefaults fills in what is zero. SegmentSize must be known by now.
 func (o Options) withDefaults() Options {
+	if o.Format == 0 {
+		o.Format = FormatInitial
+	}
 	if o.ChunkBytes == 0 {
 		o.ChunkBytes = min(DefaultChunkBytes, o.SegmentSize/4)
 	}

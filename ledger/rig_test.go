@@ -20,7 +20,7 @@ var testIdentity = Identity{Cluster: [16]byte{1, 2, 3}, Group: 7, Incarnation: 1
 var testBoot = raft.Configuration{Members: []raft.Member{{ID: "n1", Address: "a:1", Voter: true}, {ID: "n2", Address: "b:1", Voter: true}}}
 
 func testOptions(fsys fs.FS) Options {
-	return Options{FS: fsys, Dir: testDir, Identity: testIdentity, SegmentSize: minSegmentSize, TailBytes: 16 << 10}
+	return Options{FS: fsys, Dir: testDir, Identity: testIdentity, SegmentSize: minSegmentSize, TailBytes: 16 << 10, Format: 9}
 }
 
 // rig is a ledger whose loops all run on the test's goroutine.

@@ -349,6 +349,10 @@ func (m *images) noteSending(r *replica) {
 // arrived tells the core of an image that is here in full, or of a base.
 func (m *images) arrived(a snapshot.Arrival) {
 	r := m.node.replica(a.Group)
+	if a.Meta.Base.Format > m.node.opts.Format {
+		r.log.Error("refusing an image", "err", m.node.newerFormat(a.Meta.Base.Format), "from", a.From)
+		return
+	}
 	if r.images.store != nil && m.refill(r, a.Meta) {
 		return
 	}

@@ -35,6 +35,8 @@ type meeting struct {
 	address string
 	// answered: it has answered a call of ours, and the control connection with it has not broken since.
 	answered bool
+	// format is the highest entry format that its last hello named; 0 when the control connection with it has broken since.
+	format uint32
 }
 
 type invitation struct {
@@ -101,6 +103,9 @@ func (v receiver) Admit(h transport.Hello, dialed bool) error {
 	if h.Newcomer && !n.joined && !n.initial(h.Node) {
 		return fmt.Errorf("node %s is not a member of this cluster as %s knows it, and means to be one of its first: a node that is to be added later is started to join", h.Node, n.opts.ID)
 	}
+	if err := n.understands(h); err != nil {
+		return err
+	}
 	n.identityMu.Lock()
 	defer n.identityMu.Unlock()
 	if err := n.recognise(h, false); err != nil {
@@ -151,7 +156,7 @@ func (n *Node) recognise(h transport.Hello, meet bool) error {
 		return fmt.Errorf("node %s has met %d nodes and remembers no more: restart it", n.opts.ID, maxMet)
 	}
 	if meet {
-		known.directory = directory
+		known.directory, known.format = directory, h.Format.Max
 		if h.Address != "" {
 			known.address = h.Address
 		}

@@ -13,12 +13,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ledgerkv/ledgerkv/ledger"
 	"github.com/ledgerkv/ledgerkv/node/transport"
 	"github.com/ledgerkv/ledgerkv/raft"
 )
 
-// FormatVersion is the entry format that this program writes and the highest it reads.
-const FormatVersion = 1
+// FormatVersion is the highest entry format that this program knows. Which one is in force a group's log says (docs/format.md, "Format entries").
+const FormatVersion = ledger.FormatInitial
 
 // Node is one process's part of a cluster: its loops and the groups they serve.
 type Node struct {
@@ -160,7 +161,7 @@ func (n *Node) connect() error {
 	}
 	n.peers.turn()
 	hello := transport.Hello{
-		Format:  transport.Range{Min: FormatVersion, Max: FormatVersion},
+		Format:  transport.Range{Min: ledger.FormatInitial, Max: n.opts.Format},
 		Cluster: n.cluster, ClusterName: n.opts.Cluster, Node: n.opts.ID, Directory: n.directory,
 		Address: n.address(), Newcomer: !n.identity.Admitted && !n.joined && len(n.opts.Peers) > 1,
 	}

@@ -52,6 +52,7 @@ func (n *Node) openReplica(opts GroupOptions) (*replica, error) {
 	r.proposals.limit, r.reads.limit, r.inbox.limit = opts.QueueBytes, opts.QueueBytes, 2*maxInflightBytes
 	lo := ledger.Options{
 		FS: n.opts.FS, Dir: dir, SegmentSize: opts.SegmentSize, TailBytes: opts.TailBytes, Logger: r.log,
+		Format:   n.opts.Format,
 		Identity: ledger.Identity{Cluster: n.cluster, Group: opts.ID, Incarnation: incarnation, Node: n.opts.ID, Directory: n.directory},
 	}
 	var err error

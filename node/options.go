@@ -89,6 +89,10 @@ type Options struct {
 	ScrubBytesPerSecond int64
 	// ScrubInterval lies between the beginnings of two such passes, at least. Default 24 h; the first begins at the start.
 	ScrubInterval time.Duration
+	// Format is the highest entry format that this node takes itself to know: it tells its peers, and refuses a group's log in which a higher one is in
+	// force. Default FormatVersion, and for anything but tests there is no reason for another: a lower one is an older program, a higher one, from the
+	// peers' point of view, a newer one.
+	Format uint32
 	// Manual: no goroutine is started. A harness calls Loops' turns and Tick itself.
 	Manual bool
 	// Logger receives what an operator should know. Default: slog.Default().
@@ -189,6 +193,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Owners == 0 {
 		o.Owners = min(runtime.GOMAXPROCS(0), 64)
+	}
+	if o.Format == 0 {
+		o.Format = FormatVersion
 	}
 	if o.TickInterval == 0 {
 		o.TickInterval = 10 * time.Millisecond

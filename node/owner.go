@@ -133,6 +133,10 @@ func (r *replica) takeMessages() {
 			r.log.Error("refusing the leader's entries", "err", errDiverged, "from", in.message.From, "prev", in.message.Prev)
 			continue
 		}
+		if err := r.knows(in.records); err != nil {
+			r.log.Error("refusing the leader's entries", "err", err, "from", in.message.From)
+			continue
+		}
 		r.step(in.message, in.records)
 	}
 }

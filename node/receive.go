@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/ledgerkv/ledgerkv/ledger"
@@ -16,6 +17,9 @@ func (v receiver) Disconnected(peer raft.NodeID, c transport.Class, err error) {
 	v.node.opts.Logger.Debug("disconnected", "peer", peer, "class", c, "err", err)
 	if c == transport.Control {
 		v.node.met.lost(peer)
+		if !errors.Is(err, transport.ErrReplaced) { // otherwise its hello has been heard again
+			v.node.met.forgetFormat(peer)
+		}
 	}
 	if h := v.node.opts.Hooks.Disconnected; h != nil {
 		h(peer, err)

@@ -63,6 +63,9 @@ func (r *replica) withDirectories(changes []MemberChange) ([]MemberChange, error
 			case !met && !member && c.Directory == [16]byte{}:
 				return nil, &raft.ChangeError{Position: i, Change: c, Reason: "its directory is not known here; invite it on this node first, or name the directory"}
 			}
+			if reason := r.tooOld(c.ID); reason != "" && !member {
+				return nil, &raft.ChangeError{Position: i, Change: c, Reason: reason}
+			}
 			if at, _ := r.node.met.address(c.ID); c.Address == "" && !member {
 				c.Address = at
 			}

@@ -14,7 +14,7 @@ package raft
 // ErrNoVoterLeft, ErrUnchanged when all is so already, or what Configuration.Validate says of the outcome. A leader that
 // loses its vote steps down when that is committed. The core keeps nothing of changes.
 func (c *Core) ChangeMembers(changes []MemberChange, seen *EntryID) (EntryID, error) {
-	if err := c.mayReconfigure(); err != nil {
+	if err := c.MayReconfigure(); err != nil {
 		return EntryID{}, err
 	}
 	inForce := c.inForce()
@@ -39,9 +39,11 @@ func (c *Core) ChangeMembers(changes []MemberChange, seen *EntryID) (EntryID, er
 	return c.appendConfiguration(next), nil
 }
 
-// mayReconfigure says whether a configuration may be appended now: only once the one in force, and an entry of the own term, are
-// committed (raft-dev, 10 July 2015), and none after a joint one but what leaves it.
-func (c *Core) mayReconfigure() error {
+// MayReconfigure says whether a configuration may be appended now: only once the one in force, and an entry of the own term, are
+// committed (raft-dev, 10 July 2015), and none after a joint one but what leaves it. Otherwise the error is a *NotLeaderError, ErrConfigurationPending,
+// or whatever Propose would give. Whoever decides something by who the members are asks it, too: a nil says that they can't be others than
+// Configuration has.
+func (c *Core) MayReconfigure() error {
 	if err := c.mayPropose(); err != nil {
 		return err
 	}

@@ -16,6 +16,8 @@ const (
 	giveUpEvent  // who: the client; number: its attempt
 	wishEvent    // number: which of the operator's wishes is looked at
 	actEvent     // who: the act; number: the fault of the plan that is a plot
+	upgradeEvent // who: the lane; number: the format that its new program knows
+	raiseEvent   // number: which of the formats that were asked for is looked at
 )
 
 // appointment is something that is to happen at a time.

@@ -74,6 +74,8 @@ type Server struct {
 	boots     uint64
 	// joins: the node is not one of those with which the cluster begins.
 	joins bool
+	// format is the highest entry format that the server's program knows; 0: the node's own default.
+	format uint32
 	// Err is why the node could not be started again, other than by a power cut during the start.
 	Err error
 }
@@ -187,7 +189,7 @@ func (s *Server) Start() error {
 	}
 	n, err := node.Open(node.Options{
 		Dir: "data", ID: s.ID(), Peers: peers, Transport: t, FS: c.opts.FS(s.disk), Clock: c.opts.Clock(s.number), Owners: 1, Manual: true, Join: s.joins,
-		Logger: c.opts.Logger.With("node", s.ID()), Hooks: hooks,
+		Logger: c.opts.Logger.With("node", s.ID()), Hooks: hooks, Format: s.format,
 		Seed:         c.opts.Seed*1_000_003 + uint64(s.number)*1009 + s.boots,
 		TickInterval: c.opts.TickInterval, ElectionTimeout: c.opts.ElectionTimeout, HeartbeatInterval: c.opts.HeartbeatInterval, QuietAfter: c.opts.QuietAfter,
 	})

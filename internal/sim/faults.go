@@ -50,6 +50,8 @@ func (w *World) strike(i int) {
 		if !w.usurp(i, c, r) {
 			return
 		}
+	} else if f.Kind == RaiseFormat {
+		w.release(f, r)
 	} else if f.Kind == Lull {
 		w.lull = max(w.lull, w.Now()+f.For)
 	} else if c.lane = w.victim(f.Kind, r); c.lane == nil {
@@ -172,6 +174,8 @@ func (w *World) hit(f *Fault, c *choice, r *rand.Rand) bool {
 		x.held = max(x.held, w.Now()+f.For)
 	case Burst:
 		w.burst(l, r.IntN(groupCount), 2+r.IntN(30))
+	case OldProgram:
+		return w.tryOlder(l, f.For)
 	case JumpClock:
 		l.clock.jump += time.Duration(r.Int64N(int64(2*time.Hour))) - time.Hour
 	case HandOver:

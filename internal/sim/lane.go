@@ -89,8 +89,8 @@ type lane struct {
 	lost, gone bool
 	// foreign: it came back with an empty disk and must stay out.
 	foreign bool
-	// moving: it has another address than the configurations say.
-	moving bool
+	// knows is the highest entry format that the program knows which ran here last.
+	knows uint32
 	// admitted: every other node has recognised this one.
 	admitted bool
 	// rotten: of what is durable a bit has flipped.
@@ -133,6 +133,8 @@ type progress struct {
 	base            raft.Index
 	// configuration is the entry of the one in force.
 	configuration raft.EntryID
+	// format is the one in force behind the last entry.
+	format uint32
 }
 
 // laneClock is a node's clock: it goes a little faster or slower than true time, and its time of day may jump.
@@ -160,7 +162,7 @@ func (l *lane) attach() {
 	l.loops = nil
 	l.relist()
 	l.groups = [groupCount]*node.Group{l.node.Group(kvGroup), l.node.Group(logGroup)}
-	l.seen = [groupCount]progress{}
+	l.seen, l.knows = [groupCount]progress{}, l.format
 	l.busy, l.asked, l.ran, l.heard, l.offices = false, false, false, nil, [groupCount]office{}
 }
 

@@ -22,6 +22,8 @@ type laws struct {
 	keep raft.Index
 	// members are the groups' configurations.
 	members [groupCount]membership
+	// formats are the entry formats that were put in force, by what is committed.
+	formats [groupCount][]formatEntry
 	// applied are the entries that some machine has applied, by index - 1; zero where an index has no command.
 	applied []appliedEntry
 	// segments are the names of files.
@@ -55,6 +57,7 @@ func (k *laws) look(l *lane) {
 		commit, applied := g.Committed(), g.Applied()
 		if tip := g.Ledger().Tip(); tip != seen.tip {
 			k.moved(l, g, &seen.tip, tip)
+			k.formatted(l, at)
 		}
 		if base := g.Ledger().BaseID().Index; base != seen.base {
 			if seen.base = base; seen.commit > 0 {
@@ -183,6 +186,7 @@ func (k *laws) commits(l *lane, at int, commit raft.Index) {
 		k.world.violate(fmt.Errorf("law 2: %s takes %d(t%d) with checksum %08x for committed in group %d, others %d(t%d) with %08x",
 			l.id, commit, term, sum, at+1, commit, want.term, want.checksum))
 	}
+	k.readsAlike(l, at, commit)
 }
 
 // committing looks at an entry that is committed for the first time.
@@ -198,8 +202,11 @@ func (k *laws) committing(l *lane, at int, rec *ledger.Record) {
 		w.violate(fmt.Errorf("law 2: %s takes %s for committed in group %d, and those on which it is durable are no quorum of %v: %v", l.id, rec.ID, at+1,
 			k.members[at].possible(), holders))
 	}
-	if rec.Kind == raft.KindConfig {
+	switch rec.Kind {
+	case raft.KindConfig:
 		k.commitsConfiguration(l, at, rec)
+	case raft.KindFormat:
+		k.commitsFormat(l, at, rec)
 	}
 }
 

@@ -173,7 +173,7 @@ func intersect(a, b *raft.Configuration) bool {
 }
 
 // well says that a node takes part and has lost nothing.
-func (l *lane) well() bool { return l.boots > 0 && !l.lost && !l.gone && !l.foreign && !l.moving }
+func (l *lane) well() bool { return l.boots > 0 && !l.lost && !l.gone && !l.foreign }
 
 // spared says whether every configuration by which something may be decided keeps a quorum of nodes that have lost nothing, if but decides
 // whether one counts that has.
@@ -274,6 +274,9 @@ func (l *lane) joint(at int) bool { return l.groups[at].Members().Configuration.
 // dies counts what a node's end interrupts.
 func (l *lane) dies() {
 	for at, g := range l.groups {
+		if g.Ledger().Format() != g.Format() {
+			l.world.reach.add(crashedWhileRaising)
+		}
 		if !l.joint(at) {
 			continue
 		}

@@ -124,14 +124,20 @@ const (
 	Lull                          // the clients begin nothing for a while
 	LoseName                      // a file of a node is not found any more
 	OldDisk                       // a node's disk is replaced by what was on it a while ago, under a new directory
+	RaiseFormat                   // a newer program comes to one node after the other, and its entry format is to be put in force
+	OldProgram                    // a node is started with an older program, which does not know the format in force
 	faultKinds
 )
+
+// drawnApart is the first of the kinds that have draws of their own, so that the plans of seeds stay what they are where these don't strike.
+const drawnApart = RaiseFormat
 
 var faultNames = [...]string{"power cut", "power cut at I/O", "power cut of all", "process killed", "pause", "one-way cut", "one-way hold", "isolation", "split",
 	"bridge", "connections reset", "disk stalls", "disk full", "write fails", "sync fails", "read fails", "clock jumps", "hand-over", "bit rot", "misdirected write",
 	"lost write", "wipe", "loop starved", "appends held", "burst of writes", "leader stranded", "client cut off", "client's answers held",
 	"node added", "node removed", "node demoted", "node promoted", "node replaced", "several changes",
-	"leader usurped", "node frozen", "preference", "lull", "name lost", "older disk"}
+	"leader usurped", "node frozen", "preference", "lull", "name lost", "older disk",
+	"format raised", "older program"}
 
 // String is the kind in words.
 func (k FaultKind) String() string {
@@ -183,6 +189,8 @@ var pace = [faultKinds]struct{ every, least, most time.Duration }{
 	Lull:         {3 * time.Second, time.Second, 4 * time.Second},
 	LoseName:     {6 * time.Second, 0, 0},
 	OldDisk:      {6 * time.Second, 0, 0},
+	RaiseFormat:  {4 * time.Second, 500 * time.Millisecond, 4 * time.Second},
+	OldProgram:   {3 * time.Second, 10 * time.Millisecond, 500 * time.Millisecond},
 }
 
 // Draw makes the plan of a seed: a random subset of everything that can go wrong, at random rates.
@@ -209,6 +217,7 @@ func Draw(seed uint64) Plan {
 		p.drawPlots(rand.New(rand.NewPCG(seed, 0x9107)))
 	}
 	p.drawStorage(rand.New(rand.NewPCG(seed, 0xd15c)))
+	p.drawFormats(rand.New(rand.NewPCG(seed, 0xf0a7)))
 	if p.Rough {
 		p.Faults = slices.DeleteFunc(p.Faults, func(f Fault) bool { return f.Kind.ofData() || f.Kind.ofMembers() })
 	}
@@ -219,6 +228,23 @@ func Draw(seed uint64) Plan {
 		p.Quiet = between(r, 100*time.Millisecond, 2*time.Second)
 	}
 	return p
+}
+
+// drawFormats has newer programs come, in a quarter of the plans: at first everybody knows the first entry format only.
+func (p *Plan) drawFormats(r *rand.Rand) {
+	if r.IntN(4) > 0 || p.Rough {
+		return
+	}
+	for k := RaiseFormat; k <= OldProgram; k++ {
+		for at := 300 * time.Millisecond; ; {
+			at += time.Duration(r.ExpFloat64() * float64(pace[k].every))
+			if at >= p.Length {
+				break
+			}
+			p.Faults = append(p.Faults, Fault{Kind: k, At: at, For: between(r, pace[k].least, pace[k].most), Draw: r.Uint64()})
+		}
+	}
+	slices.SortStableFunc(p.Faults, func(a, b Fault) int { return int(a.At - b.At) })
 }
 
 // drawStorage draws what the logs are about.
@@ -307,7 +333,7 @@ func drawWeather(r *rand.Rand) Weather {
 func drawFaults(r *rand.Rand, length time.Duration) []Fault {
 	var faults []Fault
 	share := 0.1 + 0.4*r.Float64() // of the classes are on
-	for k := range faultKinds {
+	for k := range drawnApart {
 		if r.Float64() > share {
 			continue
 		}

@@ -68,6 +68,12 @@ const (
 	rotInGroupFile
 	nameLost
 	oldImageRefused
+	formatRaised
+	formatRefused
+	formatTruncated
+	crashedWhileRaising
+	imageOverFormat
+	oldProgramRefused
 	situations
 )
 
@@ -84,7 +90,8 @@ var situationNames = [situations]string{"leader elected", "leader stalled on its
 	"node that had lost something replaced", "member removed", "removed node added again", "removed node asked for votes", "leader removed itself", "leader took its own vote",
 	"membership change refused before the term's first commit", "configuration truncated",
 	"leadership handed to a preferred voter", "groups fell silent", "fault while a group was silent", "rot in the node file", "rot in a group file", "name lost",
-	"older disk refused under a new directory"}
+	"older disk refused under a new directory", "format raised", "format not raised as a member does not know it", "format entry truncated",
+	"crash while a format was being raised", "image over the raising of a format", "older program refused"}
 
 // Reached counts the situations that runs have been in, and the faults that struck.
 type Reached struct {

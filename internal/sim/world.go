@@ -49,6 +49,9 @@ type World struct {
 	lull time.Duration
 	// wishes are the changes of the membership that were asked for.
 	wishes []*wish
+	// program is the highest entry format that the newest program knows, and raises are the formats that were asked for.
+	program uint32
+	raises  []*raising
 	// cuts, holds and appendHolds count what lies in the way of each direction.
 	cuts, holds, appendHolds map[way]int
 	events                   uint64
@@ -73,7 +76,7 @@ const (
 
 // NewWorld makes the world of a plan; nothing has happened in it yet. record says whether everything that happens is kept for a trace.
 func NewWorld(p Plan, record bool, logger *slog.Logger) *World {
-	w := &World{Plan: p, random: rand.New(rand.NewPCG(p.Seed, 0x5eed)), mended: make([]bool, len(p.Faults)), chosen: make([]choice, len(p.Faults)),
+	w := &World{Plan: p, program: node.FormatVersion, random: rand.New(rand.NewPCG(p.Seed, 0x5eed)), mended: make([]bool, len(p.Faults)), chosen: make([]choice, len(p.Faults)),
 		cuts: map[way]int{}, holds: map[way]int{}, appendHolds: map[way]int{}}
 	w.trace.record = record
 	w.laws.world, w.laws.segments = w, map[segmentFile]string{}
@@ -91,6 +94,7 @@ func NewWorld(p Plan, record bool, logger *slog.Logger) *World {
 	}
 	for i, s := range w.servers {
 		l := &lane{Server: s, world: w, clock: laneClock{world: &w.Cluster.clock}}
+		l.format, l.knows = w.program, w.program
 		if i < p.Nodes {
 			l.clock.skew = p.Skew[i]
 		}
@@ -441,6 +445,10 @@ func (w *World) keep(a appointment) {
 		w.clients[a.who].giveUp(a.number)
 	case wishEvent:
 		w.pursue(a.number)
+	case upgradeEvent:
+		w.upgrade(w.lanes[a.who], uint32(a.number))
+	case raiseEvent:
+		w.pursueFormat(a.number)
 	}
 }
 
