@@ -73,7 +73,9 @@ type NodeStatus struct {
 	Peer    string
 	Admin   string
 	Dir     string
-	Groups  []GroupStatus
+	// Format is the highest entry format that the node knows.
+	Format uint32
+	Groups []GroupStatus
 }
 
 // GroupStatus is a replica's state on a node.
@@ -101,12 +103,26 @@ type GroupStatus struct {
 	Machine   string
 	Revision  Revision
 	Compacted Revision
-	Members   []Member
+	// Format is the entry format in force.
+	Format  uint32
+	Members []Member
 }
 
 // Transfer hands a group's leadership to a node and returns when that leads.
 func (c *Client) Transfer(ctx context.Context, group, to string) error {
 	return c.do(ctx, newRequest(group, rpc.VerbTransfer, &rpc.TransferArgs{To: to}, &rpc.Empty{}))
+}
+
+// RaiseFormat puts a higher entry format in force in a group and returns when that is committed; 0 stands for the highest that the leader knows. It gives the
+// format in force. It can't be taken back. What is in force already is no error, and it does no harm to ask twice. While the members are being changed it
+// waits. Errors: *InvalidError, when a member does not know the format or can't be asked, or it is lower than the one in force: nothing was done.
+// ErrUncertain: look at the status.
+func (c *Client) RaiseFormat(ctx context.Context, group string, to uint32) (uint32, error) {
+	var result rpc.FormatResult
+	r := newRequest(group, rpc.VerbFormat, &rpc.FormatArgs{To: to}, &result)
+	r.Repeatable = true
+	err := c.do(ctx, r)
+	return result.Format, err
 }
 
 // Status asks every known node for its state, all at once, and the nodes that their answers name. Nodes that don't answer are in
@@ -157,11 +173,11 @@ func (c *Client) statusOf(ctx context.Context, e *endpoint) NodeStatus {
 		return NodeStatus{Endpoint: e.address, Err: err}
 	}
 	n := NodeStatus{Endpoint: e.address, Reachable: true, ID: s.ID, PID: int(s.PID), Version: s.Version, Client: s.Client, Peer: s.Peer,
-		Admin: s.Admin, Dir: s.Dir}
+		Admin: s.Admin, Dir: s.Dir, Format: s.Format}
 	for _, g := range s.Groups {
 		n.Groups = append(n.Groups, GroupStatus{ID: g.ID, Name: g.Name, Role: g.Role, Term: g.Term, Leader: g.Leader,
 			Commit: Index(g.Commit), Applied: Index(g.Applied), Synced: Index(g.Synced), First: Index(g.First), Last: Index(g.Last),
-			Position: g.Position, Checksum: g.Checksum, Ready: g.Ready, DiskFull: g.DiskFull, Problem: g.Problem, Machine: g.Machine,
+			Position: g.Position, Checksum: g.Checksum, Ready: g.Ready, DiskFull: g.DiskFull, Problem: g.Problem, Machine: g.Machine, Format: g.Format,
 			Revision: Revision(g.Revision), Compacted: Revision(g.Compacted), Members: membersFrom(g.Members)})
 	}
 	return n

@@ -252,8 +252,8 @@ type Status struct {
 	Position Position
 	Checksum uint32
 	DiskFull bool
-	// Format is the entry format in force behind the last entry that is committed, Knows the highest that this node knows.
-	Format, Knows uint32
+	// Format is the entry format in force behind the last entry that is committed.
+	Format uint32
 	// StateLost is why the machine has no state until an image comes, nil while it has; see ErrStateLost.
 	StateLost error
 	// Damaged is how many pieces of the sealed log, of about 64 KiB, the disk has lost, as far as the scrubber knows.
@@ -279,7 +279,7 @@ func (g *Group) Status(ctx context.Context) (Status, error) {
 	s.Group, s.Name, s.Role = r.opts.ID, r.opts.Name, r.roles.load()
 	s.Commit, s.Applied, s.Synced = g.Committed(), g.Applied(), Index(r.synced.Load())
 	s.DiskFull, s.Damaged = r.diskFull.Load(), r.node.scrubber.damagedOf(r.opts.ID)
-	s.StateLost, s.Format, s.Knows = g.Serving(), g.Format(), r.node.opts.Format
+	s.StateLost, s.Format = g.Serving(), g.Format()
 	tip := r.ledger.Tip()
 	s.First, s.Last, s.Position, s.Checksum = r.ledger.Base().ID.Index+1, tip.ID.Index, tip.End, tip.Checksum
 	if f := r.failure.Load(); f != nil {

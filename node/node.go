@@ -262,6 +262,9 @@ func (n *Node) Woken() bool { return n.woken.Load() > 0 }
 func (n *Node) ID() NodeID      { return n.opts.ID }
 func (n *Node) Directory() UUID { return n.directory }
 
+// Format is the highest entry format that the node knows.
+func (n *Node) Format() uint32 { return n.opts.Format }
+
 // Addr is where peers reach this node; empty when it is alone.
 func (n *Node) Addr() string {
 	if n.transport == nil {

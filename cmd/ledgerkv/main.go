@@ -32,7 +32,7 @@ given in base64 there, under a name that ends in _base64. A value of - is read f
 Exit status: 0 done, 1 failed, 2 the command line makes no sense, 3 no such key or index, 4 a comparison failed.`,
 		Verbs: []cli.Verb{devVerb(), serverVerb(), putVerb(), getVerb(), delVerb(), rangeVerb(), txnVerb(), casVerb(),
 			logAppendVerb(), logGetVerb(), logTailVerb(), benchVerb(), statusVerb(), transferVerb(),
-			memberListVerb(), memberAddVerb(), memberReplaceVerb(), memberRemoveVerb(), memberPromoteVerb(), memberDemoteVerb(), memberAddressVerb(), priorityVerb(),
+			memberListVerb(), memberAddVerb(), memberReplaceVerb(), memberRemoveVerb(), memberPromoteVerb(), memberDemoteVerb(), memberAddressVerb(), priorityVerb(), formatVerb(), formatRaiseVerb(),
 			ledgerDumpVerb(), ledgerVerifyVerb(), ledgerDigestVerb(), versionVerb()},
 	}
 }

@@ -24,6 +24,7 @@ type nodeJSON struct {
 	Admin     string      `json:"admin"`
 	Dir       string      `json:"dir,omitempty"`
 	Version   string      `json:"version,omitempty"`
+	Format    uint32      `json:"format,omitempty"` // the highest that it knows
 	Error     string      `json:"error,omitempty"`
 	Groups    []groupJSON `json:"groups"`
 }
@@ -44,6 +45,7 @@ type groupJSON struct {
 	Checksum uint32 `json:"checksum"`
 	Engine   string `json:"engine,omitempty"`
 	Revision uint64 `json:"revision,omitempty"`
+	Format   uint32 `json:"format,omitempty"` // the one in force
 	DiskFull bool   `json:"disk_full,omitempty"`
 	Problem  string `json:"problem,omitempty"`
 }
@@ -97,7 +99,7 @@ func describeNodes(nodes []client.NodeStatus, group string) []nodeJSON {
 	}
 	var out []nodeJSON
 	for _, n := range nodes {
-		j := nodeJSON{ID: n.ID, PID: n.PID, Reachable: n.Reachable, Client: n.Client, Peer: n.Peer, Admin: n.Admin, Dir: n.Dir, Version: n.Version, Groups: []groupJSON{}}
+		j := nodeJSON{ID: n.ID, PID: n.PID, Reachable: n.Reachable, Client: n.Client, Peer: n.Peer, Admin: n.Admin, Dir: n.Dir, Version: n.Version, Format: n.Format, Groups: []groupJSON{}}
 		if !n.Reachable {
 			m := known[n.Endpoint]
 			j.ID, j.Client, j.Peer, j.Error = m.ID, n.Endpoint, m.Peer, n.Err.Error()
@@ -115,7 +117,7 @@ func describeNodes(nodes []client.NodeStatus, group string) []nodeJSON {
 
 func newGroupJSON(g client.GroupStatus) groupJSON {
 	return groupJSON{Name: g.Name, Role: g.Role, Term: g.Term, Leader: g.Leader, Ready: g.Ready, Commit: uint64(g.Commit), Applied: uint64(g.Applied), Synced: uint64(g.Synced),
-		First: uint64(g.First), Last: uint64(g.Last), Position: g.Position, Checksum: g.Checksum, Engine: g.Machine, Revision: uint64(g.Revision), DiskFull: g.DiskFull, Problem: g.Problem}
+		First: uint64(g.First), Last: uint64(g.Last), Position: g.Position, Checksum: g.Checksum, Engine: g.Machine, Revision: uint64(g.Revision), Format: g.Format, DiskFull: g.DiskFull, Problem: g.Problem}
 }
 
 func printNodes(w io.Writer, nodes []nodeJSON) error {

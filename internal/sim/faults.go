@@ -51,7 +51,7 @@ func (w *World) strike(i int) {
 			return
 		}
 	} else if f.Kind == RaiseFormat {
-		w.release(f, r)
+		w.release(i, f, r)
 	} else if f.Kind == Lull {
 		w.lull = max(w.lull, w.Now()+f.For)
 	} else if c.lane = w.victim(f.Kind, r); c.lane == nil {
@@ -75,7 +75,7 @@ func (w *World) strike(i int) {
 	}
 	n.ways = c.ways
 	w.note(n)
-	if f.For > 0 && !f.Kind.ofMembers() {
+	if f.For > 0 && !f.Kind.ofMembers() && f.Kind != RaiseFormat {
 		w.agenda.add(w.Now()+f.For, mendEvent, 0, i)
 	}
 }

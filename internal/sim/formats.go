@@ -21,19 +21,39 @@ type formatEntry struct {
 
 // raising is an entry format that the operator asks a group's leader for until it is in force, or until it is too late.
 type raising struct {
+	fault  int
 	at     int
 	format uint32
 	until  time.Duration
+	// apart says who is cut off from all others when the format can be raised at last, for how long that lasts.
+	apart cutOff
+	away  time.Duration
+	// feed is until when the leader is asked for more than its log keeps, so that a follower that is cut off needs an image.
+	feed time.Duration
+	done bool
 	// pending is the answer that is waited for, of a node in one life of it.
 	pending *node.Pending
 	of      *lane
 	life    int
 }
 
+// cutOff says whom a plot against the raising of a format cuts off.
+type cutOff uint8
+
+const (
+	nobody    cutOff = iota
+	theLeader        // which appends an entry that the others replace
+	aFollower        // which learns of it late, by an image perhaps
+)
+
 // release brings a newer program to one node after the other; nodes that have never run get it or not. From the beginning, when hardly anybody knows
 // its format, the operator asks for that.
-func (w *World) release(f *Fault, r *rand.Rand) {
+func (w *World) release(i int, f *Fault, r *rand.Rand) {
 	w.program++
+	plotted, apart, away := r.IntN(groupCount), [...]cutOff{nobody, theLeader}[r.IntN(2)], between(r, 600*time.Millisecond, 4*time.Second)
+	if w.Plan.Large && r.IntN(2) == 0 {
+		plotted, apart, away = logAt, aFollower, 2*time.Second+away/2
+	}
 	for _, l := range w.lanes {
 		after := time.Duration(r.Int64N(int64(f.For)))
 		if l.boots > 0 || r.IntN(2) == 0 {
@@ -41,7 +61,11 @@ func (w *World) release(f *Fault, r *rand.Rand) {
 		}
 	}
 	for at := range groupCount {
-		w.raises = append(w.raises, &raising{at: at, format: w.program, until: w.Now() + 3*f.For})
+		x := &raising{fault: i, at: at, format: w.program, until: w.Now() + 3*f.For}
+		if at == plotted {
+			x.apart, x.away = apart, away
+		}
+		w.raises = append(w.raises, x)
 		w.agenda.add(w.Now(), raiseEvent, 0, len(w.raises)-1)
 	}
 }
@@ -58,15 +82,62 @@ func (w *World) upgrade(l *lane, format uint32) {
 // pursueFormat goes on with the raising of a format.
 func (w *World) pursueFormat(i int) {
 	x := w.raises[i]
-	if w.calm || w.Now() > x.until && x.pending == nil || w.raised(x) {
+	if w.calm {
+		return
+	}
+	feeding, late := w.Now() < x.feed, w.Now() > x.until && x.pending == nil
+	if x.done = x.done || w.raised(x); (x.done || late) && !feeding {
 		return
 	}
 	w.agenda.add(w.Now()+pursueEvery, raiseEvent, 0, i)
-	if l := w.leads(x.at); x.pending == nil && l != nil && l.paused <= w.Now() {
+	l := w.leads(x.at)
+	if l == nil || l.paused > w.Now() {
+		return
+	}
+	if feeding && x.done {
+		w.burst(l, x.at, 3)
+	}
+	if x.pending == nil && !x.done && !late {
+		if x.apart != nobody && w.allKnow(x) {
+			w.cutApart(x, l)
+		}
 		if p, err := l.groups[x.at].SubmitFormat(x.format); err == nil {
 			x.pending, x.of, x.life = p, l, l.life
 		}
 	}
+}
+
+// allKnow says whether the format can be raised.
+func (w *World) allKnow(x *raising) bool {
+	return !slices.ContainsFunc(w.laws.members[x.at].last().Configuration.Members, func(m raft.Member) bool {
+		l := w.lanes[w.number(m.ID)]
+		return !l.up() || l.knows < x.format
+	})
+}
+
+// cutApart cuts the leader, or another member, off from all others. Connections stay up.
+func (w *World) cutApart(x *raising, leader *lane) {
+	from := leader
+	if x.apart == aFollower {
+		x.feed = w.Now() + x.away
+	}
+	for _, m := range w.laws.members[x.at].last().Configuration.Members {
+		if x.apart == aFollower && m.ID != leader.id {
+			from = w.lanes[w.number(m.ID)]
+		}
+	}
+	c := &w.chosen[x.fault]
+	for _, l := range w.lanes {
+		if l != from {
+			c.ways = append(c.ways, way{l.number, from.number}, way{from.number, l.number})
+		}
+	}
+	for _, d := range c.ways {
+		w.sever(d, Isolate, 1)
+	}
+	w.note(happening{what: faultBegan, fault: x.fault, lane: from.number, ways: c.ways, text: "isolation while a format is raised"})
+	w.agenda.add(w.Now()+x.away, mendEvent, 0, x.fault)
+	x.apart = nobody
 }
 
 // raised takes an answer in, and reports whether the format is in force.

@@ -20,6 +20,8 @@ const (
 	fieldIndex = "index"
 	// fieldMembers is that of a membership change that can't be made.
 	fieldMembers = "members"
+	// fieldFormat is that of an entry format that can't be put in force.
+	fieldFormat = "format"
 )
 
 func codeOf(err error) rpc.Code {
@@ -92,6 +94,7 @@ func withFields(err error, out *rpc.Error) bool {
 		invalid   *kv.InvalidError
 		change    *raft.ChangeError
 		changed   *raft.ConfigurationChangedError
+		format    *node.FormatRefusedError
 	)
 	switch {
 	case errors.As(err, &elsewhere):
@@ -117,6 +120,8 @@ func withFields(err error, out *rpc.Error) bool {
 		out.Code = rpc.CodeConfigurationChanged
 	case errors.As(err, &change), errors.Is(err, raft.ErrNoVoterLeft), errors.Is(err, node.ErrAlone):
 		out.Code, out.Field, out.Problem = rpc.CodeBadRequest, fieldMembers, err.Error()
+	case errors.As(err, &format):
+		out.Code, out.Field, out.Problem = rpc.CodeBadRequest, fieldFormat, err.Error()
 	case errors.Is(err, raft.ErrNotVoter):
 		out.Code, out.Field, out.Problem = rpc.CodeBadRequest, "to", err.Error()
 	default:

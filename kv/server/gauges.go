@@ -75,6 +75,7 @@ var replicaMetrics = []struct {
 			return float64(r.status.Position - r.Group.Group.Ledger().Base().Position)
 		}},
 	{"ledgerkv_replica_disk_full", "gauge", "1 while writes are refused because the device is full.", func(r *replicaState) float64 { return oneIf(r.status.DiskFull) }},
+	{"ledgerkv_replica_format", "gauge", "The entry format in force.", func(r *replicaState) float64 { return float64(r.status.Format) }},
 	{"ledgerkv_replica_damaged_pieces", "gauge", "Pieces of the log (about 64 KiB) that the disk has lost, as the last pass of the scrubber has found.",
 		func(r *replicaState) float64 { return float64(r.status.Damaged) }},
 }

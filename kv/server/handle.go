@@ -60,6 +60,8 @@ func (h handler) carryOut(ctx context.Context, call *rpc.Call) (any, error) {
 		return h.members(ctx, g, call)
 	case rpc.VerbChange:
 		return h.change(ctx, g, call)
+	case rpc.VerbFormat:
+		return h.raiseFormat(ctx, g, call)
 	}
 	if g.Store == nil {
 		return nil, rpc.BadRequest("group", "expected a key-value group for %v, found %q, which is a log", call.Verb, g.Name)

@@ -66,6 +66,19 @@ func recordOf(r *ledger.Record) rpc.Record {
 	return rpc.Record{Index: uint64(r.ID.Index), Term: uint64(r.ID.Term), Kind: uint8(r.Kind), Position: uint64(r.Position), Time: r.Time, Body: r.Body}
 }
 
+// raiseFormat puts a higher entry format in force and answers once that is committed.
+func (h handler) raiseFormat(ctx context.Context, g *served, call *rpc.Call) (any, error) {
+	var args rpc.FormatArgs
+	if err := call.Decode(&args); err != nil {
+		return nil, err
+	}
+	if err := h.awaitLeader(ctx, g); err != nil {
+		return nil, err
+	}
+	format, err := g.Group.Group.RaiseFormat(ctx, args.To)
+	return &rpc.FormatResult{Format: format}, err
+}
+
 // transfer hands a group's leadership over and answers once the other node leads.
 func (h handler) transfer(ctx context.Context, g *served, call *rpc.Call) (any, error) {
 	var args rpc.TransferArgs

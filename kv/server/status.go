@@ -22,7 +22,7 @@ const statusWait = time.Second
 func (s *Server) status(ctx context.Context) *rpc.NodeStatus {
 	self := s.opts.member(s.opts.Node.ID())
 	out := &rpc.NodeStatus{ID: string(self.ID), PID: int64(os.Getpid()), Version: s.opts.Version, Client: self.Client, Peer: self.Peer,
-		Admin: self.Admin, Dir: s.opts.Dir}
+		Admin: self.Admin, Dir: s.opts.Dir, Format: s.opts.Node.Format()}
 	for i := range s.opts.Groups {
 		out.Groups = append(out.Groups, s.groupStatus(ctx, &s.opts.Groups[i]))
 	}
@@ -43,7 +43,7 @@ func (s *Server) groupStatus(ctx context.Context, g *Group) rpc.GroupStatus {
 	out.Role, out.Term, out.Leader, out.Ready = st.Role.Role.String(), uint64(st.Role.Term), string(st.Role.Leader), st.Role.Ready
 	out.Commit, out.Applied, out.Synced = uint64(st.Commit), uint64(st.Applied), uint64(st.Synced)
 	out.First, out.Last, out.Position, out.Checksum = uint64(st.First), uint64(st.Last), uint64(st.Position), st.Checksum
-	out.DiskFull = st.DiskFull
+	out.DiskFull, out.Format = st.DiskFull, st.Format
 	if st.Role.Err != nil {
 		out.Role, out.Problem = RoleStopped, st.Role.Err.Error()
 	} else if err := errors.Join(st.StateLost, err); err != nil {

@@ -249,6 +249,16 @@ type ChangeArgs struct {
 	SeenTerm  uint64
 }
 
+// FormatArgs puts a higher entry format in force; 0 is the highest that the leader knows.
+type FormatArgs struct {
+	To uint32
+}
+
+// FormatResult is the entry format in force.
+type FormatResult struct {
+	Format uint32
+}
+
 // NodeStatus is what a node says of itself.
 type NodeStatus struct {
 	ID      string
@@ -259,6 +269,8 @@ type NodeStatus struct {
 	Admin   string
 	Dir     string
 	Groups  []GroupStatus
+	// Format is the highest entry format that the node knows.
+	Format uint32
 }
 
 // GroupStatus is a replica's state. Revision and Compacted are those of a key-value group.
@@ -282,6 +294,8 @@ type GroupStatus struct {
 	Revision  uint64
 	Compacted uint64
 	Members   []Member
+	// Format is the entry format in force.
+	Format uint32
 }
 
 // HashArgs asks for the hash of the state at a revision, 0 for the newest.

@@ -25,10 +25,11 @@ const (
 	VerbMembers   Verb = 13 // MembersArgs → MembersResult; without a group: all nodes that this one knows
 	VerbHash      Verb = 14 // HashArgs → HashResult
 	VerbChange    Verb = 15 // ChangeArgs → Empty
+	VerbFormat    Verb = 16 // FormatArgs → FormatResult
 )
 
 var verbNames = [...]string{"", "put", "get", "delete", "range", "txn", "compact", "swap", "append", "log get", "log follow", "status",
-	"transfer", "members", "hash", "change members"}
+	"transfer", "members", "hash", "change members", "raise format"}
 
 // String gives the verb's name in lower case.
 func (v Verb) String() string {
@@ -42,7 +43,7 @@ func (v Verb) String() string {
 // unknown.
 func (v Verb) Writes() bool {
 	switch v {
-	case VerbPut, VerbDelete, VerbTxn, VerbCompact, VerbSwap, VerbAppend, VerbTransfer, VerbChange:
+	case VerbPut, VerbDelete, VerbTxn, VerbCompact, VerbSwap, VerbAppend, VerbTransfer, VerbChange, VerbFormat:
 		return true
 	}
 	return false
