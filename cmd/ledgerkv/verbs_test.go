@@ -209,6 +209,36 @@ func TestTransferVerb(t *testing.T) {
 	require.Contains(t, s.run("transfer", "--to", "n9").err, "name a voter")
 }
 
+// TestFormatVerbs: what is in force already is raised without harm, and what the program does not know is not raised at all.
+func TestFormatVerbs(t *testing.T) {
+	t.Parallel()
+	base := freeBase(t)
+	startDev(t, t.TempDir(), base)
+	s := newSession(t, base, 3)
+	eventually(t, "leaders", func() bool {
+		return s.run("format", "raise").out == "format 1 is in force in kv\nformat 1 is in force in log\n"
+	})
+	require.JSONEq(t, `{"groups": [{"name": "log", "format": 1}]}`, s.good("format", "raise", "--to", "1", "--group", "log", "-o", "json"))
+	r := s.run("format", "raise", "--to", "2")
+	require.Equal(t, cli.ExitFailed, r.status)
+	require.Contains(t, r.err, "every member has to know format 2")
+	require.Equal(t, cli.ExitMisuse, s.run("format", "raise", "--to", "4294967296").status)
+
+	var printed formatsJSON
+	require.NoError(t, json.Unmarshal([]byte(s.good("format", "-o", "json")), &printed))
+	require.Equal(t, []inForceJSON{{"kv", 1}, {"log", 1}}, printed.Groups)
+	require.Len(t, printed.Nodes, 3)
+	for _, n := range printed.Nodes {
+		require.True(t, n.Reachable)
+		require.Equal(t, uint32(1), n.Knows)
+	}
+	require.Contains(t, s.good("format"), "IN FORCE")
+	for _, n := range s.nodes() {
+		require.Equal(t, uint32(1), n.Format)
+		require.Equal(t, uint32(1), n.Groups[0].Format)
+	}
+}
+
 // TestNoCluster: what a user sees who has not started anything.
 func TestNoCluster(t *testing.T) {
 	t.Parallel()

@@ -341,6 +341,83 @@ func TestAnImageBringsTheConfiguration(t *testing.T) {
 	})
 }
 
+// A node that was away while a format was raised learns of it by an image, or by the log; and the raising that a leader cut off has begun is undone.
+func TestAFormatIsUndoneAndCaughtUpWith(t *testing.T) {
+	changing(t, func(m *members) {
+		for _, s := range m.servers {
+			m.leader()
+			s.format = 2
+			s.Kill()
+			require.NoError(m.t, s.Start())
+		}
+		alone, p := m.appendFormatAlone(2)
+		m.until("another leader", func() bool { return m.Leader(kvGroup) != nil && m.Leader(kvGroup) != alone })
+		m.write(5)
+		m.network.HealAll()
+		m.until("the end of an entry that nobody else has", func() bool {
+			g := alone.node.Group(kvGroup)
+			return g.Format() == 1 && g.Ledger().Format() == 1 && g.Applied() > 5
+		})
+		_, known, err := p.Poll()
+		require.True(m.t, !known || err != nil, "nothing was raised, and nobody is told that it was")
+
+		away := m.servers[(m.leader().number+1)%3]
+		m.silence(away)
+		m.until("the raising of the format", func() bool {
+			l := m.Leader(kvGroup)
+			if l == nil {
+				return false
+			}
+			_, _ = l.node.Group(kvGroup).SubmitFormat(2)
+			return l.node.Group(kvGroup).Format() == 2
+		})
+		m.write(60)
+		m.network.HealAll()
+		m.settled(m.servers...)
+		for _, s := range m.servers {
+			require.Equal(m.t, uint32(2), s.node.Group(kvGroup).Format(), "%s", s.ID())
+			s.Kill()
+			require.NoError(m.t, s.Start())
+			require.Equal(m.t, uint32(2), s.node.Group(kvGroup).Ledger().Format(), "%s", s.ID())
+		}
+		m.write(3)
+	})
+}
+
+// appendFormatAlone has a leader that nobody hears append a Format entry, and gives it with the answer that is waited for.
+func (m *members) appendFormatAlone(format uint32) (*Server, *node.Pending) {
+	m.t.Helper()
+	for {
+		alone := m.leader()
+		m.silence(alone)
+		g := alone.node.Group(kvGroup)
+		p, err := g.SubmitFormat(format)
+		require.NoError(m.t, err)
+		known := false
+		m.until("a Format entry, or a refusal", func() bool {
+			_, known, err = p.Poll()
+			return known || g.Ledger().Format() == format
+		})
+		if !known {
+			return alone, p
+		}
+		require.Error(m.t, err) // a connection was not up yet, say
+		m.network.HealAll()
+		later := m.Now() + 100*time.Millisecond
+		m.until("connections", func() bool { return m.Now() > later })
+	}
+}
+
+// silence has nothing arrive at a server, or of it; its connections stay up.
+func (m *members) silence(s *Server) {
+	for _, x := range m.servers {
+		if x != s {
+			m.network.Cut(x.ID(), s.ID())
+			m.network.Cut(s.ID(), x.ID())
+		}
+	}
+}
+
 // A node that was removed while it was cut off asks for votes when it is back, and neither disturbs the leader nor goes on for ever.
 func TestARemovedNodeDisturbsNobody(t *testing.T) {
 	changing(t, func(m *members) {

@@ -55,3 +55,18 @@ func TestMembersAreChanged(t *testing.T) {
 	call[rpc.Empty](c, leads, "kv", rpc.VerbChange, one(raft.RemoveMember, string(follows.id)))
 	require.Len(t, call[rpc.MembersResult](c, leads, "kv", rpc.VerbMembers, &rpc.MembersArgs{}).Members, 2)
 }
+
+// TestTheFormatIsRaised: on the leader, up to what every node knows.
+func TestTheFormatIsRaised(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3)
+	leads, follows := c.leader("kv")
+	require.Equal(t, rpc.CodeNotLeader, refused(c, follows, "kv", rpc.VerbFormat, &rpc.FormatArgs{}).Code)
+	require.Equal(t, rpc.FormatResult{Format: 1}, call[rpc.FormatResult](c, leads, "kv", rpc.VerbFormat, &rpc.FormatArgs{}))
+	e := refused(c, leads, "kv", rpc.VerbFormat, &rpc.FormatArgs{To: 2})
+	require.Equal(t, rpc.CodeBadRequest, e.Code)
+	require.Equal(t, "format", e.Field)
+	require.Contains(t, e.Problem, "every member has to know format 2")
+	status := call[rpc.NodeStatus](c, leads, "", rpc.VerbStatus, &rpc.Empty{})
+	require.Equal(t, []uint32{1, 1, 1}, []uint32{status.Format, status.Groups[0].Format, status.Groups[1].Format})
+}
