@@ -103,12 +103,12 @@ func (v receiver) Admit(h transport.Hello, dialed bool) error {
 	if h.Newcomer && !n.joined && !n.initial(h.Node) {
 		return fmt.Errorf("node %s is not a member of this cluster as %s knows it, and means to be one of its first: a node that is to be added later is started to join", h.Node, n.opts.ID)
 	}
-	if err := n.understands(h); err != nil {
-		return err
-	}
 	n.identityMu.Lock()
 	defer n.identityMu.Unlock()
 	if err := n.recognise(h, false); err != nil {
+		return err
+	}
+	if err := n.understands(h); err != nil {
 		return err
 	}
 	if _, pinned := n.identity.pinned(h.Node); !pinned && n.member(h.Node) {

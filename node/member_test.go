@@ -108,7 +108,7 @@ func TestProposalsOfARemovedNodeAreUncertain(t *testing.T) {
 func TestAnotherDirectoryIsNotBelieved(t *testing.T) {
 	h := newHandNode(t, 3, handLog())
 	v := receiver{h.Node}
-	require.NoError(t, v.Admit(transport.Hello{Node: "n4", Directory: [16]byte{4}}, false), "a node that may know more than this one")
+	require.NoError(t, v.Admit(transport.Hello{Node: "n4", Directory: [16]byte{4}, Format: transport.Range{Min: 1, Max: 1}}, false), "a node that may know more than this one")
 	h.lead()
 	p := h.change(MemberChange{Kind: raft.AddLearner, ID: "n4", Directory: [16]byte{5}})
 	_, known, err := p.Poll()
