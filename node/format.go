@@ -161,13 +161,15 @@ func (n *Node) newerFormat(f uint32) error {
 	return fmt.Errorf("it is for readers of entries of format %d, and node %s knows them up to format %d: start it with a newer program", f, n.opts.ID, n.opts.Format)
 }
 
-// understands says why a node can't take part in the groups of this one for the sake of their formats. Only what is committed counts: an entry that is
-// not may be truncated by a leader that never had it, and has added the very node since.
+// understands says why a member can't take part in the groups of this node for the sake of their formats. It knew the format when that came into force, or
+// when it was added, so it was started with an older program since. Whoever is no member of such a group, as far as is known here, may be one of another,
+// and lead it. Only what is committed counts: an entry that is not may be truncated by a leader that never had it.
 func (n *Node) understands(h transport.Hello) error {
 	for _, r := range n.replicas() {
-		if f := r.committedFormat(); f > h.Format.Max {
-			return fmt.Errorf("expected a node that knows entries of format %d, which is in force in group %q, found %s, which knows them up to format %d: start it with a newer program",
-				f, r.opts.Name, h.Node, h.Format.Max)
+		_, member := r.configuration.Load().Configuration.Member(h.Node)
+		if f := r.committedFormat(); member && f > h.Format.Max {
+			return fmt.Errorf("expected of a member of group %q that it knows entries of format %d, which is in force, found %s, which knows them up to format %d: start it with a newer program",
+				r.opts.Name, f, h.Node, h.Format.Max)
 		}
 	}
 	return nil

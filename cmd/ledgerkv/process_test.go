@@ -261,7 +261,7 @@ func (s session) run(args ...string) result { return s.runIn("", args...) }
 
 func (s session) runIn(in string, args ...string) result {
 	verb := 1
-	if args[0] == "log" || args[0] == "member" {
+	if args[0] == "log" || args[0] == "member" || len(args) > 1 && args[1] == "raise" {
 		verb = 2
 	}
 	return runIn(in, slices.Insert(slices.Clone(args), verb, "--endpoints", s.endpoints, "--timeout", patience.String())...)
