@@ -218,6 +218,12 @@ func (c *Core) Step(m Message, entries []Entry) error {
 		c.answerReadIndex(&m)
 	case MsgReadIndexResp:
 		c.roundAnswered(&m)
+	case MsgTransfer:
+		if m.Reject {
+			c.transferDeclined(&m)
+			return nil
+		}
+		return c.hearLeader(&m, entries)
 	default:
 		return c.hearLeader(&m, entries)
 	}

@@ -29,7 +29,10 @@ func (c *Core) hearLeader(m *Message, entries []Entry) error {
 	case MsgImage:
 		return c.offerImage(m)
 	case MsgTransfer:
-		if c.mayCampaign() && !c.stalled() && !c.bound(c.term+1, true, m.Round) {
+		switch {
+		case !c.mayCampaign() || c.stalled():
+			c.send(Message{Type: MsgTransfer, To: m.From, Round: m.Round, Reject: true})
+		case !c.bound(c.term+1, true, m.Round):
 			c.campaign(true, m.Round)
 		}
 	}

@@ -30,7 +30,7 @@ const (
 	// MsgImage, leaving a leader, asks its node to send To an image, or, for a group without a machine, the base that Image
 	// describes; arriving at a follower, it says that the image described by Image is here in full and may be installed.
 	MsgImage MessageType = 9
-	// MsgTransfer tells the receiver to start an election at once (Raft thesis §3.10).
+	// MsgTransfer tells the receiver to start an election at once (Raft thesis §3.10). Reject set: whoever was told won't.
 	MsgTransfer MessageType = 10
 	// MsgReadIndex asks the leader for a read round in a follower's name; Read names it.
 	MsgReadIndex MessageType = 11

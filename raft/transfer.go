@@ -7,12 +7,14 @@ type transferee struct {
 	// asked: the target was told. Until this transfer is over no lease is asked for: whoever promised one for a later round would refuse the
 	// target its vote.
 	asked bool
+	// round is the one at the beginning.
+	round uint64
 	// preferred: the leader chose the target for its priority.
 	preferred bool
 }
 
 // Transfer begins to hand leadership to a voter: once it has every entry it is told to start an election (Raft thesis §3.10).
-// Until it does, and for at most one ElectionTimeout, proposals fail with a *NotLeaderError that names it; then the leader takes
+// Until it does or declines, and for at most one ElectionTimeout, proposals fail with a *NotLeaderError that names it; then the leader takes
 // them again. A later call replaces an earlier one; a transfer to this node ends one. It fails with a *NotLeaderError or with
 // ErrNotVoter.
 func (c *Core) Transfer(to NodeID) error {
@@ -33,7 +35,7 @@ func (c *Core) Transfer(to NodeID) error {
 
 func (c *Core) beginTransfer(p *peer) {
 	c.stir()
-	c.transferee = transferee{to: p.ID, deadline: c.now.Add(c.cfg.ElectionTimeout)}
+	c.transferee = transferee{to: p.ID, deadline: c.now.Add(c.cfg.ElectionTimeout), round: c.round}
 	c.handOverTo(p)
 }
 
@@ -44,6 +46,14 @@ func (c *Core) handOverTo(p *peer) {
 		c.dropLease()
 		c.transferee.asked = true
 		c.send(Message{Type: MsgTransfer, To: p.ID, Round: c.round})
+	}
+}
+
+// transferDeclined: the target of a transfer won't lead now, so there is nothing to wait for. Word of an earlier transfer, which was given up, says
+// nothing of this one.
+func (c *Core) transferDeclined(m *Message) {
+	if c.role == Leader && c.transferee.to == m.From && c.transferee.asked && m.Round >= c.transferee.round {
+		c.transferFailed()
 	}
 }
 
