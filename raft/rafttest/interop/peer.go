@@ -97,6 +97,8 @@ func (p *peer) Step(m ours.Message, entries []ours.Entry) error {
 	switch {
 	case m.Type == ours.MsgReadIndex && p.standing().role != ours.Leader: // they would send it on, under the name of who asked
 		return nil
+	case m.Type == ours.MsgWake: // a learner, or who takes an image, looks for a leader; theirs is never silent
+		return nil
 	case (m.Type == ours.MsgReadIndexResp || m.Type == ours.MsgTransfer) && m.Reject: // they know no refusal
 		return nil
 	}
