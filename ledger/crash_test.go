@@ -185,6 +185,9 @@ func (c *crashRun) checkPromise(l *Ledger) error {
 }
 
 func (c *crashRun) checkHard(l *Ledger, hs raft.HardState) error {
+	if hs.Term < l.Last().Term {
+		return fmt.Errorf("hard state %+v, below the term of the last entry %s", hs, l.Last())
+	}
 	if hs == c.hard || hs == (raft.HardState{Term: l.Last().Term}) && hs.Term > c.hard.Term {
 		return nil
 	}

@@ -52,6 +52,10 @@ func (w *World) strike(i int) {
 		}
 	} else if f.Kind == RaiseFormat {
 		w.release(i, f, r)
+	} else if f.Kind == Depose {
+		if !w.depose(i, c, r) {
+			return
+		}
 	} else if f.Kind == Lull {
 		w.lull = max(w.lull, w.Now()+f.For)
 	} else if c.lane = w.victim(f.Kind, r); c.lane == nil {
@@ -353,6 +357,9 @@ func (w *World) mend(i int) {
 	}
 	w.mended[i] = true
 	w.note(happening{what: faultEnded, fault: i, text: f.Kind.String(), ways: c.ways})
+	if f.Kind == Freeze && !w.calm {
+		w.askAtOnce(c.lane)
+	}
 	for _, d := range c.ways {
 		w.sever(d, f.Kind, -1)
 	}
@@ -375,6 +382,16 @@ func (w *World) mend(i int) {
 	if l.up() && l.stopped() {
 		l.die(true) // as an operator does with a replica that has stopped
 		l.restartIn(100 * time.Millisecond)
+	}
+}
+
+// askAtOnce asks a node that still takes itself for a leader what is the latest, before it hears anything.
+func (w *World) askAtOnce(l *lane) {
+	for at, g := range l.groups {
+		if l.up() && g.Role().Role == raft.Leader {
+			w.reach.add(thawedLeaderAsked)
+			w.inquire(l, at)
+		}
 	}
 }
 

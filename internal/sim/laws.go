@@ -110,6 +110,11 @@ func (k *laws) moved(l *lane, g *node.Group, seen *ledger.Tip, tip ledger.Tip) {
 	}
 	k.world.delicate(l)
 	k.world.reach.add(truncation)
+	if c := g.Members().ID; c.Index > g.Ledger().BaseID().Index {
+		if term, err := g.Ledger().TermAt(c.Index); err != nil || term != c.Term {
+			k.world.violate(fmt.Errorf("law 7: the log of %s was truncated and ends with %s in group %d, and the configuration of %s, which it does not hold, is still in force", l.id, tip.ID, g.ID(), c))
+		}
+	}
 	if raft.Position(worldSegment) < old.End && tip.End/worldSegment < (old.End-1)/worldSegment {
 		k.world.reach.add(truncationAcrossSegments)
 	}
@@ -161,6 +166,7 @@ func (k *laws) commits(l *lane, at int, commit raft.Index) {
 		k.world.violate(fmt.Errorf("law 2: the log of %s begins at %s in group %d, and only %d entries were committed", l.id, base, at+1, len(*known)))
 		return
 	}
+	fresh := commit > raft.Index(len(*known))
 	for i := raft.Index(len(*known)) + 1; i <= commit; i++ {
 		var rec ledger.Record
 		var err error
@@ -176,6 +182,10 @@ func (k *laws) commits(l *lane, at int, commit raft.Index) {
 		return
 	}
 	want := (*known)[commit-1]
+	if role := l.groups[at].Role(); fresh && role.Role == raft.Leader && want.term < role.Term {
+		k.world.violate(fmt.Errorf("law 2: %s leads group %d in term %d and takes %d(t%d) for committed, the entry of an earlier term, before one of its own: another may be elected that lacks it",
+			l.id, at+1, role.Term, commit, want.term))
+	}
 	term, err := log.TermAt(commit)
 	if err != nil {
 		k.unreadable(l, at, commit, err)

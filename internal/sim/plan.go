@@ -126,6 +126,7 @@ const (
 	OldDisk                       // a node's disk is replaced by what was on it a while ago, under a new directory
 	RaiseFormat                   // a newer program comes to one node after the other, and its entry format is to be put in force
 	OldProgram                    // a node is started with an older program, which does not know the format in force
+	Depose                        // a leader loses its office to another, and wins it again
 	faultKinds
 )
 
@@ -137,7 +138,7 @@ var faultNames = [...]string{"power cut", "power cut at I/O", "power cut of all"
 	"lost write", "wipe", "loop starved", "appends held", "burst of writes", "leader stranded", "client cut off", "client's answers held",
 	"node added", "node removed", "node demoted", "node promoted", "node replaced", "several changes",
 	"leader usurped", "node frozen", "preference", "lull", "name lost", "older disk",
-	"format raised", "older program"}
+	"format raised", "older program", "leader deposed"}
 
 // String is the kind in words.
 func (k FaultKind) String() string {
@@ -177,6 +178,7 @@ var pace = [faultKinds]struct{ every, least, most time.Duration }{
 	Strand:       {2 * time.Second, 200 * time.Millisecond, 4 * time.Second},
 	CutClient:    {2 * time.Second, 50 * time.Millisecond, 4 * time.Second},
 	Usurp:        {3 * time.Second, 2 * time.Second, 4 * time.Second},
+	Depose:       {4 * time.Second, 4 * time.Second, 6 * time.Second},
 	HoldClient:   {2 * time.Second, 50 * time.Millisecond, 4 * time.Second},
 	AddNode:      {3 * time.Second, 500 * time.Millisecond, 5 * time.Second},
 	RemoveNode:   {4 * time.Second, 500 * time.Millisecond, 5 * time.Second},
@@ -217,6 +219,7 @@ func Draw(seed uint64) Plan {
 		p.drawPlots(rand.New(rand.NewPCG(seed, 0x9107)))
 	}
 	p.drawStorage(rand.New(rand.NewPCG(seed, 0xd15c)))
+	p.drawDownfalls(rand.New(rand.NewPCG(seed, 0xde905e)))
 	p.drawFormats(rand.New(rand.NewPCG(seed, 0xf0a7)))
 	if p.Rough {
 		p.Faults = slices.DeleteFunc(p.Faults, func(f Fault) bool { return f.Kind.ofData() || f.Kind.ofMembers() })
@@ -296,12 +299,22 @@ func (p *Plan) drawPlots(r *rand.Rand) {
 		p.Skew[i] = [...]int{-mostSkew, mostSkew}[r.IntN(2)]
 	}
 	if r.IntN(2) == 0 {
-		p.Faults = nil
-		p.Weather = Weather{Delay: between(r, 20*time.Microsecond, time.Millisecond), Jitter: between(r, 10*time.Microsecond, time.Millisecond),
-			LagFor: p.Weather.LagFor, SlowFor: p.Weather.SlowFor}
+		p.becalm(r)
 	}
+	p.drawThroughout(Usurp, r)
+}
+
+// becalm takes away what goes wrong.
+func (p *Plan) becalm(r *rand.Rand) {
+	p.Faults = nil
+	p.Weather = Weather{Delay: between(r, 20*time.Microsecond, time.Millisecond), Jitter: between(r, 10*time.Microsecond, time.Millisecond),
+		LagFor: p.Weather.LagFor, SlowFor: p.Weather.SlowFor}
+}
+
+// drawThroughout adds faults of a kind, one after the other.
+func (p *Plan) drawThroughout(k FaultKind, r *rand.Rand) {
 	for at := 500 * time.Millisecond; at < p.Length; {
-		f := Fault{Kind: Usurp, At: at, For: between(r, pace[Usurp].least, pace[Usurp].most), Draw: r.Uint64()}
+		f := Fault{Kind: k, At: at, For: between(r, pace[k].least, pace[k].most), Draw: r.Uint64()}
 		p.Faults = append(p.Faults, f)
 		at += f.For + time.Duration(r.ExpFloat64()*float64(500*time.Millisecond))
 	}

@@ -39,6 +39,8 @@ const (
 	handOverUnderLease
 	handOverInAPlot
 	deafLeaderAsked
+	thawedLeaderAsked
+	leaderCameBack
 	readByLease
 	followerAsked
 	readByEarlierRound
@@ -83,7 +85,8 @@ var situationNames = [situations]string{"leader elected", "leader stalled on its
 	"connection reset with frames under way", "wiped node kept out", "bit rot found", "write refused on a full disk", "client told that the outcome is uncertain",
 	"client redirected", "quorum healed alone", "power cut soon after files changed",
 	"lease held", "leader elected where leases are on", "node started again within a lease", "hand-over under a lease", "hand-over that the leader hears nothing of",
-	"leader asked for the latest that hears nobody",
+	"leader asked for the latest that hears nobody", "leader asked for the latest that was frozen",
+	"leader deposed that came back",
 	"read served by a lease", "read round asked for by a follower", "read served by an earlier round", "read that waited for entries", "client's request cut off", "client's answer held",
 	"configuration committed", "joint configuration committed", "joint configuration left by another leader", "leader crashed in a joint configuration",
 	"crash in a joint configuration", "image sent in a joint configuration", "image installed in a joint configuration", "learner promoted by itself",

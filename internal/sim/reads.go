@@ -238,6 +238,13 @@ func (o *operation) show(l *lane) reply {
 	return o.read(l)
 }
 
+// shows checks that an entry that a client reads had been committed (law 8). No other has to take its place for that.
+func (k *laws) shows(l *lane, at int, id raft.EntryID) {
+	if last := raft.Index(len(k.committed[at])); id.Index > last && !l.lost {
+		k.world.violate(fmt.Errorf("law 8: %s shows a client entry %s of group %d, and %d entries have been committed", l.id, id, at+1, last))
+	}
+}
+
 // reads checks that a read is served at or above everything that some replica had taken for committed at a time (law 8). No client has to notice.
 func (k *laws) reads(l *lane, at int, by time.Duration, index raft.Index) {
 	known := k.committed[at]

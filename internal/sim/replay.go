@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -37,6 +38,30 @@ func DecodePlan(word string) (Plan, error) {
 		return Plan{}, fmt.Errorf("sim: expected a plan as the simulator printed it: %w", err)
 	}
 	return p, nil
+}
+
+// Story is a plan that found something once, and what that was.
+type Story struct {
+	Says string
+	Plan Plan
+}
+
+// ReadStories reads lines of text: plans as Encode writes them, each after a line that begins with "# " and says what it found.
+func ReadStories(text string) ([]Story, error) {
+	var all []Story
+	told := ""
+	for _, line := range strings.Split(text, "\n") {
+		if says, comment := strings.CutPrefix(line, "# "); comment || line == "" {
+			told = says
+			continue
+		}
+		p, err := DecodePlan(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", told, err)
+		}
+		all = append(all, Story{told, p})
+	}
+	return all, nil
 }
 
 // Validate says whether a plan can be carried out.

@@ -20,6 +20,9 @@ type plot struct {
 	patience time.Duration
 	// deafFor is how long the leader hears nothing.
 	deafFor time.Duration
+	// steps are the acts of a plot that has its own, obstacles what they have put in the way.
+	steps     []func()
+	obstacles []obstacle
 }
 
 // act is a part of a plot.
@@ -139,6 +142,10 @@ func (w *World) act(i int, what act) {
 	if w.mended[i] || w.calm {
 		return
 	}
+	if p.steps != nil {
+		p.steps[what]()
+		return
+	}
 	put := func(ways *[]way, d way, k FaultKind) {
 		w.sever(d, k, 1)
 		*ways = append(*ways, d)
@@ -203,4 +210,8 @@ func (p *plot) end(w *World) {
 		w.sever(d, CutOneWay, -1)
 	}
 	p.cut = nil
+	for _, b := range p.obstacles {
+		w.sever(b.way, b.kind, -1)
+	}
+	p.obstacles = nil
 }

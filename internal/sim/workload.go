@@ -181,6 +181,7 @@ func (c *client) entry(index raft.Index) operation {
 		case err != nil:
 			return reply{err: err}
 		}
+		l.world.laws.shows(l, logAt, rec.ID)
 		return reply{result: check.Entries{Entries: []check.Entry{entryOf(&rec)}}}
 	}}
 }

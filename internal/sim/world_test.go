@@ -67,17 +67,16 @@ var stories string
 
 func TestStories(t *testing.T) {
 	t.Parallel()
-	told := ""
-	for _, line := range strings.Split(stories, "\n") {
-		if says, comment := strings.CutPrefix(line, "# "); comment || line == "" {
-			told = says
-			continue
-		}
-		p, err := DecodePlan(line)
-		require.NoError(t, err, told)
-		out := Run(p, RunOptions{})
-		require.NoError(t, out.Violation, "%s: replay it by: go run ./internal/sim/cmd/sim -plan %s", told, line)
+	all, err := ReadStories(stories)
+	require.NoError(t, err)
+	require.NotEmpty(t, all)
+	for _, s := range all {
+		require.NotEmpty(t, s.Says)
+		out := Run(s.Plan, RunOptions{})
+		require.NoError(t, out.Violation, "%s: replay it by: go run ./internal/sim/cmd/sim -plan %s", s.Says, s.Plan.Encode())
 	}
+	_, err = ReadStories("# somebody\nno plan\n")
+	require.ErrorContains(t, err, "somebody: ")
 }
 
 // TestTheSameSeedIsTheSameRun: two runs of a seed have the same trace. With -race it is run again by the same command, and prints the same.

@@ -30,6 +30,7 @@ type options struct {
 	seed      uint64
 	seeds     string
 	plan      string
+	stories   string
 	time      time.Duration
 	jobs      int
 	picture   string
@@ -49,6 +50,7 @@ func run(args []string, out, errs io.Writer) int {
 	flags.Uint64Var(&o.seed, "seed", 0, "replay one seed, with a readable trace")
 	flags.StringVar(&o.seeds, "seeds", "", "run the seeds N..M")
 	flags.StringVar(&o.plan, "plan", "", "replay a plan as a failure printed it")
+	flags.StringVar(&o.stories, "stories", "", "run the plans of this file, as internal/sim/testdata/stories.txt has them")
 	flags.DurationVar(&o.time, "for", 0, "run seeds, from a random one on, for so long")
 	flags.IntVar(&o.jobs, "jobs", 1, "how many seeds run at a time")
 	flags.StringVar(&o.picture, "picture", "", "with -seed or -plan: write a timeline to this .html or .svg file")
@@ -70,6 +72,11 @@ func run(args []string, out, errs io.Writer) int {
 		if p, err = sim.DecodePlan(o.plan); err == nil {
 			return replay(p, &o, out, errs)
 		}
+	case o.stories != "":
+		var all []sim.Story
+		if all, err = readStories(o.stories); err == nil {
+			return tell(all, out)
+		}
 	case o.seed != 0:
 		return replay(o.planOf(o.seed), &o, out, errs)
 	case o.seeds != "" || o.time > 0:
@@ -84,7 +91,7 @@ func run(args []string, out, errs io.Writer) int {
 			}
 		}
 	default:
-		err = fmt.Errorf("sim: expected -seed, -seeds, -plan or -for; see -help")
+		err = fmt.Errorf("sim: expected -seed, -seeds, -plan, -stories or -for; see -help")
 	}
 	fmt.Fprintln(errs, err)
 	return 2
@@ -136,6 +143,26 @@ func replay(p sim.Plan, o *options, out, errs io.Writer) int {
 	}
 	fmt.Fprintf(out, "BROKEN: %v\n", result.Violation)
 	return 1
+}
+
+func readStories(name string) ([]sim.Story, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return sim.ReadStories(string(text))
+}
+
+// tell runs plans that found something once, up to the first that does so again.
+func tell(all []sim.Story, out io.Writer) int {
+	for _, s := range all {
+		if result := sim.Run(s.Plan, sim.RunOptions{}); result.Violation != nil {
+			fmt.Fprintf(out, "%s\nseed %d: BROKEN: %v\nreplay it by\n  go run ./internal/sim/cmd/sim -plan %s\n", s.Says, s.Plan.Seed, result.Violation, s.Plan.Encode())
+			return 1
+		}
+	}
+	fmt.Fprintf(out, "%d plans, none of them broke a law\n", len(all))
+	return 0
 }
 
 func writePicture(t *sim.Trace, name string) error {
