@@ -59,6 +59,20 @@ var drivers = []driver{
 		},
 	},
 	{
+		name: "files", dir: "ledger", module: ".", first: from(1), last: 1,
+		args: func(int) []string {
+			return []string{"-test.run", "^(TestTrimMovesTheMark|TestUnsyncedLengthIsSettled)$"}
+		},
+	},
+	{
+		name: "core", dir: "raft", module: ".", first: from(1), last: 1,
+		args: func(int) []string { return []string{"-test.run", "^TestSyncedGoesBySequence$"} },
+	},
+	{
+		name: "scripts", dir: "raft/rafttest", module: ".", first: from(1), last: 1,
+		args: func(int) []string { return []string{"-test.run", "^TestScripts$"} },
+	},
+	{
 		name: "image", dir: "snapshot", module: ".", first: from(1), last: 1,
 		args: func(int) []string {
 			return []string{"-test.run", "^(TestPowerCutAtEveryOperation|TestAPowerCutAfterAKill|TestHeavyLossDuplicationAndDisorder)$"}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -45,7 +46,7 @@ func (t *trial) run(ctx context.Context, out io.Writer, mutants []mutant, with [
 	}
 	table := &table{out: out, json: t.json, verbose: t.verbose, of: len(mutants)}
 	verdicts := make([]verdict, len(mutants))
-	for _, limit := range []time.Duration{min(firstLook, t.limit), t.limit} {
+	for _, limit := range slices.Compact([]time.Duration{min(firstLook, t.limit), t.limit}) {
 		t.round(ctx, limit, mutants, verdicts, table)
 		if err := ctx.Err(); err != nil {
 			return err
