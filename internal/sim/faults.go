@@ -405,21 +405,21 @@ func (l *lane) stopped() bool {
 	return false
 }
 
-// wipe empties a node's disk. The others know it by its old directory, so it has to stay out from then on. One that nobody has added yet is a new
-// node again; of one whose addition is under way nobody can tell, and it is left alone.
+// wipe empties a node's disk. The others know it by its old directory, so it has to stay out from then on. One that nobody has added, or whose addition
+// is under way, is left alone: some have met it and some have not, so its id is spent, and an operator that goes on with it makes a member that those who
+// have met it don't believe (ADR 0005).
 func (w *World) wipe(l *lane, f *Fault) bool {
-	known, perhaps := false, false
+	known := false
 	for at := range groupCount {
-		committed, open := w.laws.members[at].names(l.id)
-		known, perhaps = known || committed, perhaps || open
+		known = known || w.laws.members[at].named(l.id)
 	}
-	if !l.node.Admitted() || perhaps && !known || !l.joins && w.forgotten(l) {
+	if !l.node.Admitted() || !known || !l.joins && w.forgotten(l) {
 		return false
 	}
 	l.die(false)
 	l.Empty()
 	l.sworn = [groupCount]raft.Term{}
-	l.lost, l.foreign = false, known
+	l.lost, l.foreign = false, true
 	l.restartIn(f.For)
 	return true
 }

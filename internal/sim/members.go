@@ -42,13 +42,12 @@ func (m *membership) at(i raft.Index) *raft.ConfigurationEntry {
 	return &m.committed[n]
 }
 
-// names says whether a configuration that was committed, or may be, names a node.
-func (m *membership) names(id raft.NodeID) (committed, open bool) {
-	is := func(e raft.ConfigurationEntry) bool {
+// named says whether a configuration that was committed names a node.
+func (m *membership) named(id raft.NodeID) bool {
+	return slices.ContainsFunc(m.committed, func(e raft.ConfigurationEntry) bool {
 		_, ok := e.Configuration.Member(id)
 		return ok
-	}
-	return slices.ContainsFunc(m.committed, is), slices.ContainsFunc(m.open, is)
+	})
 }
 
 // configured looks at the configuration that a replica has put into force (law 7), and reports whether nobody had it before.
