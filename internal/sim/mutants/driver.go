@@ -66,7 +66,9 @@ var drivers = []driver{
 	},
 	{
 		name: "core", dir: "raft", module: ".", first: from(1), last: 1,
-		args: func(int) []string { return []string{"-test.run", "^(TestSyncedGoesBySequence|TestLeaseCountsFromSending)$"} },
+		args: func(int) []string {
+			return []string{"-test.run", "^(TestSyncedGoesBySequence|TestLeaseCountsFromSending)$"}
+		},
 	},
 	{
 		name: "scripts", dir: "raft/rafttest", module: ".", first: from(1), last: 1,
