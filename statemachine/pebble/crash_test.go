@@ -136,6 +136,22 @@ func engine(t testing.TB, s *pebble.Store, group, epoch uint64) *pebble.Engine {
 	return e
 }
 
+// TestPowerCutsWhileAStoreIsMade: every file operation of a store that is new, many times each, as what a power cut keeps is drawn.
+func TestPowerCutsWhileAStoreIsMade(t *testing.T) {
+	r := seeded(t)
+	for range 20 {
+		c := &cuts{fs: vfs.NewCrashableMem(), every: 1, rng: r}
+		s := openAt(t, errorfs.Wrap(c.fs, c), 64<<10)
+		require.NoError(t, s.Close())
+		require.Greater(t, len(c.left), 10)
+		for _, w := range c.left {
+			s, err := pebble.Open(testDir, pebble.Options{FS: w.fs, MemTableBytes: 64 << 10})
+			require.NoError(t, err, w.op)
+			require.NoError(t, s.Close())
+		}
+	}
+}
+
 // TestPowerCuts runs two groups, one ahead of the other, over a store that flushes and compacts all the time, with views open
 // now and then, and cuts the power at many of its file operations. Each time both engines must come up at one of their
 // commits, no earlier than was durable, and arrive at the same state by applying the rest.

@@ -1,19 +1,22 @@
 package pebble
 
 import (
+	"errors"
 	"os"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// disk is the file system as a store uses it. It adds three things:
+// disk is the file system as a store uses it. It adds four things:
 //
 //   - once the store has failed nothing is written or removed any more. A background job that tries is held until the store
 //     closes (for good, when it failed before it was open), as Pebble would else try again without end;
 //   - after a failure for want of space the next file is created after a pause only, for the same reason;
 //   - the files that say which tables make up the store (the manifest and the markers) wait for space, since Pebble can't
-//     go on after a failed write or sync of theirs.
+//     go on after a failed write or sync of theirs;
+//   - before a marker is made, the names beside it are made durable. Pebble syncs the directory once, behind a new manifest and the marker that
+//     names it, and a power cut before that may keep the marker alone.
 type disk struct {
 	vfs.FS
 	health *health
@@ -44,7 +47,19 @@ func (d *disk) issue(change func() error) error {
 // vital reports whether a file is one that Pebble can't do without.
 func (d *disk) vital(name string) bool {
 	base := d.PathBase(name)
-	return strings.HasPrefix(base, "MANIFEST-") || strings.HasPrefix(base, "marker.")
+	return strings.HasPrefix(base, "MANIFEST-") || d.marker(name)
+}
+
+// marker reports whether a file says by its name which other file counts.
+func (d *disk) marker(name string) bool { return strings.HasPrefix(d.PathBase(name), "marker.") }
+
+// syncDir makes the names in a directory durable.
+func (d *disk) syncDir(name string) error {
+	dir, err := d.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // persist repeats a write until there is space for it, if the file is vital.
@@ -64,6 +79,11 @@ func (d *disk) persist(vital bool, write func() error) error {
 
 func (d *disk) Create(name string, category vfs.DiskWriteCategory) (file vfs.File, err error) {
 	d.health.pause()
+	if d.marker(name) {
+		if err := d.syncDir(d.PathDir(name)); err != nil {
+			return nil, err
+		}
+	}
 	vital := d.vital(name)
 	err = d.persist(vital, func() error {
 		file, err = d.FS.Create(name, category)
