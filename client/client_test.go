@@ -369,7 +369,7 @@ func TestCloseEndsAPause(t *testing.T) {
 	c := newClient(t, func(o *client.Options) { o.MinPause, o.MaxPause = time.Hour, time.Hour }, n)
 	failed := make(chan error, 1)
 	go func() {
-		_, err := c.Put(ctx, key, value)
+		_, err := c.Get(ctx, key) // a write whose answer Close overtakes would be uncertain instead
 		failed <- err
 	}()
 	require.Eventually(t, func() bool { return n.count() == 1 }, patience, time.Millisecond)
