@@ -14,7 +14,7 @@ import (
 //     closes (for good, when it failed before it was open), as Pebble would else try again without end;
 //   - after a failure for want of space the next file is created after a pause only, for the same reason;
 //   - the files that say which tables make up the store (the manifest and the markers) wait for space, since Pebble can't
-//     go on after a failed write or sync of theirs;
+//     go on after a failed write of theirs;
 //   - before a marker is made, the names beside it are made durable. Pebble syncs the directory once, behind a new manifest and the marker that
 //     names it, and a power cut before that may keep the marker alone.
 type disk struct {
@@ -89,10 +89,7 @@ func (d *disk) Create(name string, category vfs.DiskWriteCategory) (file vfs.Fil
 		file, err = d.FS.Create(name, category)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &diskFile{File: file, disk: d, vital: vital, fresh: vital}, nil
+	return d.wrap(file, vital, err)
 }
 
 func (d *disk) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
@@ -151,11 +148,6 @@ type diskFile struct {
 	vfs.File
 	disk  *disk
 	vital bool
-	// fresh: the file is vital and was made by this process, and so is written from its beginning on, by one goroutine at a time. at is where the next
-	// Write goes then, and unsynced what was written before it since the last sync.
-	fresh    bool
-	at       int64
-	unsynced []byte
 }
 
 func (f *diskFile) Write(p []byte) (n int, err error) {
@@ -164,9 +156,6 @@ func (f *diskFile) Write(p []byte) (n int, err error) {
 		n += m
 		return err
 	})
-	if f.fresh {
-		f.at, f.unsynced = f.at+int64(n), append(f.unsynced, p[:n]...)
-	}
 	return n, err
 }
 
@@ -183,28 +172,14 @@ func (f *diskFile) Preallocate(offset, length int64) error {
 	return f.disk.persist(false, func() error { return f.File.Preallocate(offset, length) })
 }
 
-// A failed sync is not repeated: it would prove nothing, as the system may have dropped what it could not write. Where it failed for want of space,
-// which some file systems find out then only, what a vital file lacks is written again before the next attempt.
+// A failed sync is not repeated: it would prove nothing.
 
-func (f *diskFile) Sync() error { return f.sync(f.File.Sync) }
+func (f *diskFile) Sync() error {
+	return f.disk.persist(false, f.File.Sync)
+}
 
-func (f *diskFile) SyncData() error { return f.sync(f.File.SyncData) }
-
-func (f *diskFile) sync(sync func() error) error {
-	again := false
-	err := f.disk.persist(f.fresh, func() error {
-		if again {
-			if _, err := f.File.WriteAt(f.unsynced, f.at-int64(len(f.unsynced))); err != nil {
-				return err
-			}
-		}
-		again = true
-		return sync()
-	})
-	if err == nil {
-		f.unsynced = f.unsynced[:0]
-	}
-	return err
+func (f *diskFile) SyncData() error {
+	return f.disk.persist(false, f.File.SyncData)
 }
 
 func (f *diskFile) SyncTo(length int64) (full bool, err error) {

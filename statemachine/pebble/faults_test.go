@@ -169,65 +169,6 @@ func TestManifestWaitsForSpace(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// dropping is a file system that drops from manifests what was not synced when a sync fails, and calls the pages clean, as Linux does.
-type dropping struct{ vfs.FS }
-
-type droppingFile struct {
-	vfs.File
-	at, synced int64
-}
-
-func (d dropping) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := d.FS.Create(name, category)
-	if err == nil && strings.HasPrefix(d.PathBase(name), "MANIFEST-") {
-		f = &droppingFile{File: f}
-	}
-	return f, err
-}
-
-func (f *droppingFile) Write(p []byte) (int, error) {
-	n, err := f.File.Write(p)
-	f.at += int64(n)
-	return n, err
-}
-
-func (f *droppingFile) Sync() error {
-	err := f.File.Sync()
-	if err != nil && f.at > f.synced {
-		_, werr := f.File.WriteAt(make([]byte, f.at-f.synced), f.synced)
-		return errors.Join(err, werr)
-	}
-	f.synced = f.at
-	return err
-}
-
-// TestManifestSyncWaitsForSpace: some file systems find out at the sync that there is no space. What the manifest lacks then is written again.
-func TestManifestSyncWaitsForSpace(t *testing.T) {
-	f := &fault{match: func(op errorfs.Op) bool { return op.Kind == errorfs.OpFileSync && isManifest(op) }}
-	mem := vfs.NewMem()
-	s := openAt(t, dropping{errorfs.Wrap(mem, f)}, 64<<10)
-	e := engine(t, s, 1, 1)
-	require.NoError(t, put(t, e, "a", []byte("1")))
-	require.NoError(t, e.Flush())
-	require.NoError(t, put(t, e, "a", []byte("2")))
-	f.set(syscall.ENOSPC)
-	for f.hits.Load() < 3 {
-		require.ErrorIs(t, e.Flush(), pebble.ErrNoSpace)
-	}
-	require.Equal(t, "2", get(t, e, "a"), "reads go on")
-	f.set(nil)
-	for err := e.Flush(); err != nil; err = e.Flush() {
-		require.ErrorIs(t, err, pebble.ErrNoSpace)
-	}
-	require.EqualValues(t, 2, e.Durable())
-	require.NoError(t, put(t, e, "a", []byte("3")))
-	require.NoError(t, s.Close())
-
-	again := engine(t, openAt(t, mem, 0), 1, 1)
-	require.EqualValues(t, 3, again.Applied())
-	require.Equal(t, "3", get(t, again, "a"))
-}
-
 func TestFailedWriteEndsTheStore(t *testing.T) {
 	for name, match := range map[string]func(errorfs.Op) bool{
 		"write of a table": func(op errorfs.Op) bool { return op.Kind == errorfs.OpFileWrite && isTable(op) },
@@ -236,9 +177,15 @@ func TestFailedWriteEndsTheStore(t *testing.T) {
 		},
 		"write of a manifest": func(op errorfs.Op) bool { return op.Kind == errorfs.OpFileWrite && isManifest(op) },
 		"sync of a manifest":  func(op errorfs.Op) bool { return op.Kind == errorfs.OpFileSync && isManifest(op) },
+		"sync for want of space": func(op errorfs.Op) bool {
+			return op.Kind == errorfs.OpFileSync && isManifest(op)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cause := error(syscall.EIO)
+			if strings.Contains(name, "space") {
+				cause = syscall.ENOSPC
+			}
 			f := &fault{match: match}
 			mem := vfs.NewCrashableMem()
 			s := openAt(t, errorfs.Wrap(mem, f), 64<<10)
